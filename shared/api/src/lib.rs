@@ -1,0 +1,16 @@
+//! The gRPC API of every Auric service, generated from `proto/`.
+//!
+//! Only the `grpc/` folder of a service and its clients name these types; a service's `domain/` has its own.
+
+#![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code; the proto files carry the documentation")]
+
+/// The wallet's API.
+pub mod wallet {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.wallet.v1");
+    }
+}
+
+/// The encoded `google.protobuf.FileDescriptorSet` of everything above, with imports: what reflection serves.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));

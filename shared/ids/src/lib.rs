@@ -1,0 +1,33 @@
+//! The names that cross services, each a type of its own, each parsed once at the edge and trusted from there on.
+//!
+//! An id is immutable and cheap to clone. Its order is the byte order of its text, which is the order of `COLLATE "C"` in PostgreSQL and
+//! of `BINARY` in SQLite: both stores lock and page in the order that a `BTreeMap` here has.
+
+mod text;
+
+pub use text::{IdError, Rule};
+
+use text::define_ids;
+
+define_ids! {
+    /// A player: 1 to 64 of `A-Z a-z 0-9 _ . : -`. A Discord user is `discord:<snowflake>`.
+    PlayerId, "player_id", Rule::name(64);
+
+    /// An asset of the catalog: 1 to 64 of `a-z 0-9 _ /`.
+    AssetId, "asset_id", Rule::lower(64, "_/");
+
+    /// A pool of a credit asset: 1 to 32 of `a-z 0-9 _`; empty where an asset has no pools.
+    PoolId, "pool_id", Rule::lower(32, "_").or_empty();
+
+    /// A principal that may call: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    CallerId, "caller", Rule::name(64);
+
+    /// A caller's own name for one mutation: 1 to 128 printable ASCII characters, no space.
+    IdempotencyKey, "idempotency_key", Rule::printable(128);
+
+    /// Why something was done, in the caller's word: 1 to 64 of `a-z 0-9 _ . -`.
+    Reason, "reason", Rule::lower(64, "_.-");
+
+    /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
+    TraceId, "trace_id", Rule::hex(32).or_empty();
+}
