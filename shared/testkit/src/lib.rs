@@ -1,1 +1,12 @@
-//! testkit
+//! Throw-away servers and databases for the tests of every crate.
+//!
+//! [`servers`] starts private PostgreSQL and Redis processes that end with the process that started them, however it ends.
+//! [`databases`] hands each test a database of its own. A test never shares rows with another one, and never touches a
+//! server that was not started here.
+
+mod config;
+#[cfg(feature = "databases")]
+pub mod databases;
+pub mod servers;
+
+pub use config::{POSTGRES_URL, REDIS_URL};

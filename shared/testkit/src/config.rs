@@ -1,0 +1,21 @@
+//! The environment, read here and nowhere else in the crate.
+
+use std::path::PathBuf;
+
+/// The variable with the administrator's URL of a running throw-away PostgreSQL; `cargo xtask test` sets it.
+pub const POSTGRES_URL: &str = "AURIC_TEST_POSTGRES";
+
+/// The variable with the URL of a running throw-away Redis; `cargo xtask test` sets it.
+pub const REDIS_URL: &str = "AURIC_TEST_REDIS";
+
+/// Gives the folders of `PATH`, in its order.
+pub fn path_folders() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+}
+
+/// Gives the URL of a server that the caller of the tests started already.
+#[cfg(feature = "databases")]
+#[expect(clippy::disallowed_methods, reason = "this is the config.rs that the rule names")]
+pub fn server_url(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|url| !url.is_empty())
+}
