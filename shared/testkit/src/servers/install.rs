@@ -16,8 +16,7 @@ const SERVICE_POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Says which line installs the servers that are missing.
 pub(super) fn advice() -> String {
-    let packages = missing_servers().join(" ");
-    format!("a server for the tests is missing; run `cargo xtask setup`, or: sudo apt-get install -y {packages}")
+    format!("a server for the tests is missing; run `cargo xtask setup`, or: {}", install_line(&missing_servers()))
 }
 
 /// Installs PostgreSQL and Redis from the distribution when they are missing, as root or with password-less sudo.
@@ -32,13 +31,28 @@ pub fn install_missing() -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
-    let Some(root) = Root::obtain()? else { bail!(advice()) };
+    install_packages(&packages)?;
+    if PostgresPrograms::find().is_none() {
+        bail!("the distribution's postgresql is older than version {}", super::find::POSTGRES_MAJOR_MIN);
+    }
+    RedisPrograms::find().context("the distribution's redis-server has no program of that name").map(drop)
+}
+
+/// Installs packages of the distribution, as root or with password-less sudo, and starts none of their services.
+///
+/// # Errors
+///
+/// As [`install_missing`].
+pub fn install_packages(packages: &[&str]) -> Result<()> {
+    let Some(root) = Root::obtain()? else {
+        bail!("something is missing; run: {}", install_line(packages));
+    };
     eprintln!("installing {} with apt-get{}", packages.join(" and "), root.how());
     let quiet = Quiet::begin(root)?;
     let updated = root.run(&["apt-get", "update", "-qq"]);
     let mut line = vec!["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq"];
     line.push("--no-install-recommends");
-    line.extend(&packages);
+    line.extend(packages);
     let installed = updated.and_then(|()| root.run(&line));
     quiet.end()?;
     installed?;
@@ -46,10 +60,11 @@ pub fn install_missing() -> Result<()> {
         // Best effort: without systemd there is nothing to switch off.
         let _ = root.run(&["systemctl", "--quiet", "disable", "redis-server"]);
     }
-    if PostgresPrograms::find().is_none() {
-        bail!("the distribution's postgresql is older than version {}", super::find::POSTGRES_MAJOR_MIN);
-    }
-    RedisPrograms::find().context("the distribution's redis-server has no program of that name").map(drop)
+    Ok(())
+}
+
+fn install_line(packages: &[&str]) -> String {
+    format!("sudo apt-get install -y --no-install-recommends {}", packages.join(" "))
 }
 
 /// The right to run a command as root.

@@ -16,7 +16,7 @@ const SCRIPT: &str = r#"
 folder=$1 log=$2 orderly=$3 abrupt=$4; shift 4
 "$@" </dev/null >>"$log" 2>&1 &
 server=$!
-trap '' HUP INT TERM
+trap '' HUP INT TERM PIPE
 echo "$server"
 word=gone
 read -r word || word=gone

@@ -11,7 +11,7 @@ mod postgres;
 mod redis;
 
 pub use find::{PostgresPrograms, RedisPrograms, missing_servers};
-pub use install::install_missing;
+pub use install::{install_missing, install_packages};
 pub use postgres::{Postgres, PostgresSettings};
 pub use redis::Redis;
 

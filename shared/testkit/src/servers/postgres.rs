@@ -130,21 +130,26 @@ impl Postgres {
         self.log().contains("Address already in use")
     }
 
+    /// Runs `initdb` under a keeper as well: a starter that dies meanwhile leaves no folder behind either.
     fn make_cluster(&self) -> Result<()> {
-        let output = self
-            .user
-            .command(self.programs.program("initdb"))
-            .args(["--username=auric", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--pgdata"])
-            .arg(self.data())
-            .current_dir("/")
-            .output()
-            .context("initdb does not start")?;
-        if !output.status.success() {
-            bail!(
-                "initdb failed in {}: {}",
-                self.folder.path().display(),
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+        let mut command = self.user.command(self.programs.program("initdb"));
+        command.args([
+            "--username=auric",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C.UTF-8",
+            "--no-sync",
+            "--pgdata",
+        ]);
+        command.arg(self.data());
+        let signals = EndSignals { orderly: "TERM", abrupt: "TERM" };
+        let log = self.folder.path().join("initdb.log");
+        let keeper = Keeper::start(&Kept { folder: self.folder.path(), log: log.clone(), signals, command: &command })?;
+        wait_until("initdb", || Ok(keeper.server_ended()))?;
+        keeper.end(End::Stop)?;
+        // When it fails it takes its files away again.
+        if !self.data().join("global/pg_control").exists() {
+            bail!("initdb failed: {}", fs::read_to_string(log).unwrap_or_default().trim());
         }
         Ok(())
     }
