@@ -15,7 +15,8 @@ const VERSION: &str = "1.75.0";
 pub fn run(arguments: &[String]) -> Result<ExitCode> {
     install_missing()?;
     let status = Command::new(program()).args(arguments).current_dir(workspace_root()).status()?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // Its own codes tell a verdict (100) from a fault; a signal has none.
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 /// Installs the pinned version below `target/tools`, unless it is there; from then on no network is needed.
