@@ -1,0 +1,95 @@
+use std::num::{NonZeroU16, NonZeroU32};
+use std::time::Duration;
+
+/// The bounds of every lane. The defaults suit a small server; `lanes` and `batch_max` are worth measuring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneSettings {
+    /// How many lanes there are. Fewer lanes make larger batches; more of them keep more of the database's cores busy.
+    pub lanes: NonZeroU16,
+
+    /// The submissions that may wait in one lane; the next is refused with [`Refused::QueueFull`](crate::Refused::QueueFull).
+    pub queue_max: NonZeroU16,
+
+    /// The submissions that one transaction may take.
+    pub batch_max: NonZeroU16,
+
+    /// The runs of a work that is alone and meets another transaction each time.
+    pub contended_runs_max: NonZeroU32,
+
+    /// The pause before work that met another transaction is run again.
+    pub contended_backoff: Backoff,
+
+    /// The runs of a batch whose connection is lost each time.
+    pub lost_runs_max: NonZeroU32,
+
+    /// The pause before a batch whose connection was lost is run again.
+    pub lost_backoff: Backoff,
+
+    /// The longest that one run may take; it is dropped then, and counts as lost. Longer than the database's own timeouts.
+    pub run_time_max: Duration,
+
+    /// The longest that a batch, with all that is run again of it, may hold up its lane: no run of it begins later.
+    pub settle_time_max: Duration,
+
+    /// The longest that [`Lanes::drain`](crate::Lanes::drain) waits for what is queued and in flight.
+    pub drain_time_max: Duration,
+
+    /// The shortest delay that a full queue asks for.
+    pub retry_after_min: Duration,
+
+    /// The longest delay that a full queue asks for.
+    pub retry_after_max: Duration,
+}
+
+impl Default for LaneSettings {
+    fn default() -> Self {
+        Self {
+            lanes: NonZeroU16::MIN,
+            queue_max: const { NonZeroU16::new(8_192).unwrap() },
+            batch_max: const { NonZeroU16::new(1_024).unwrap() },
+            contended_runs_max: const { NonZeroU32::new(3).unwrap() },
+            contended_backoff: Backoff { first: Duration::from_millis(4), max: Duration::from_millis(100) },
+            lost_runs_max: const { NonZeroU32::new(6).unwrap() },
+            lost_backoff: Backoff { first: Duration::from_millis(50), max: Duration::from_secs(2) },
+            run_time_max: Duration::from_secs(15),
+            settle_time_max: Duration::from_secs(20),
+            drain_time_max: Duration::from_secs(20),
+            retry_after_min: Duration::from_millis(10),
+            retry_after_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A pause that doubles with every try, up to a bound. The lane takes a random part of it, at least a half.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest pause after the first failure.
+    pub first: Duration,
+
+    /// The longest pause after any failure.
+    pub max: Duration,
+}
+
+impl Backoff {
+    /// Returns the longest pause after the `nth` failure, counted from one.
+    pub(crate) fn ceiling(self, nth: u32) -> Duration {
+        let doublings = nth.saturating_sub(1);
+        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+        self.first.saturating_mul(factor).min(self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backoff_doubles_up_to_its_bound() {
+        let backoff = Backoff { first: Duration::from_millis(4), max: Duration::from_millis(100) };
+
+        let ceilings_ms: Vec<u128> =
+            [1, 2, 3, 4, 5, 6, 33, u32::MAX].map(|nth| backoff.ceiling(nth).as_millis()).into();
+
+        assert_eq!(ceilings_ms, [4, 8, 16, 32, 64, 100, 100, 100]);
+    }
+}
