@@ -10,10 +10,13 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, SqlSafeStr as _};
 
 fn migrator(table: &str) -> Migrator {
-    let statement = format!("CREATE TABLE {table} (player_id TEXT PRIMARY KEY)");
+    migrator_of(format!("CREATE TABLE {table} (player_id TEXT PRIMARY KEY)"))
+}
+
+fn migrator_of(statement: String) -> Migrator {
     let migration = Migration::new(
         1,
-        Cow::Owned(format!("make {table}")),
+        Cow::Borrowed("a step"),
         MigrationType::Simple,
         AssertSqlSafe(statement).into_sql_str(),
         false,
@@ -47,6 +50,19 @@ async fn an_edited_migration_makes_another_template() {
     let tables = "SELECT count(*) FROM pg_tables WHERE tablename = 'players_after'";
     assert_eq!(count(before.url(), tables).await, 0);
     assert_eq!(count(after.url(), tables).await, 1);
+}
+
+#[tokio::test]
+async fn a_clone_has_the_timeouts_that_its_migrations_set() {
+    let migrator = migrator_of(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET lock_timeout = ''2s''', current_database()); END $$"
+            .to_owned(),
+    );
+    let database = PostgresDatabase::create(&migrator).await.unwrap();
+    assert_eq!(
+        count(database.url(), "SELECT setting::BIGINT FROM pg_settings WHERE name = 'lock_timeout'").await,
+        2_000
+    );
 }
 
 #[tokio::test]

@@ -79,6 +79,7 @@ impl PostgresDatabase {
             tries += 1;
             tokio::time::sleep(CLONE_EVERY).await;
         }
+        copy_settings(admin, template, &name).await?;
         Ok(Self { admin: admin_url.parse()?, url: with_database(admin_url, &name), name })
     }
 }
@@ -124,6 +125,21 @@ async fn make_template(admin: &mut PgConnection, admin_url: &str, migrator: &Mig
     migrator.run(&mut connection).await.context("the migrations fail on an empty database")?;
     connection.close().await?;
     run(admin, format!(r#"ALTER DATABASE "{draft}" RENAME TO "{template}""#)).await?;
+    Ok(())
+}
+
+/// Sets for `name` what `ALTER DATABASE … SET` set for `template`: a clone takes everything but that.
+async fn copy_settings(admin: &mut PgConnection, template: &str, name: &str) -> Result<()> {
+    let statements = sqlx::query_scalar::<_, String>(
+        "SELECT format('ALTER DATABASE %I SET %I = %L', $2, split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1))
+         FROM pg_db_role_setting
+         JOIN pg_database ON pg_database.oid = setdatabase
+         CROSS JOIN unnest(setconfig) AS setting
+         WHERE datname = $1 AND setrole = 0",
+    );
+    for statement in statements.bind(template).bind(name).fetch_all(&mut *admin).await? {
+        run(admin, statement).await?;
+    }
     Ok(())
 }
 
