@@ -1,1 +1,11 @@
-//! db
+//! Connecting to PostgreSQL and SQLite, migrating them, and sorting their errors.
+//!
+//! What is stored, and how, is each service's own `store/`.
+
+mod connect;
+mod error;
+mod migrate;
+
+pub use connect::{Database, PostgresSettings, SqliteDatabase};
+pub use error::{Contention, StoreError};
+pub use migrate::{Migrated, migrate, pending};

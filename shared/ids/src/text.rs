@@ -224,10 +224,7 @@ mod tests {
     #[test]
     fn nul_and_other_scripts_are_named_with_their_place() {
         let fault = |text| PlayerId::parse(text).unwrap_err();
-        assert_eq!(
-            fault("ab\0").to_string(),
-            "has '\\0' at position 3; allowed are A-Z a-z 0-9 _ . : -"
-        );
+        assert_eq!(fault("ab\0").to_string(), "has '\\0' at position 3; allowed are A-Z a-z 0-9 _ . : -");
         assert!(matches!(fault("ñ"), IdError::Character { found: 'ñ', position: 1, .. }));
         assert_eq!(fault(""), IdError::Empty);
     }

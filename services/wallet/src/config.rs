@@ -1,0 +1,94 @@
+//! The wallet's deployment settings. Game balance is not here: it is the catalog in `game/`.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use auric_db::PostgresSettings;
+use auric_lanes::LaneSettings;
+use serde::Deserialize;
+
+use crate::StartError;
+use crate::domain::Seal;
+
+/// How one copy of the wallet is set up.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WalletConfig {
+    /// `sqlite:///path/to/wallet.db` or `postgres://user@host/database`.
+    pub database: String,
+    /// The folder of the catalog.
+    pub catalog: PathBuf,
+    /// 64 hexadecimal digits: the secret that the audit is chained with. Without it the chain is plain SHA-256.
+    #[serde(default)]
+    pub audit_key: Option<String>,
+    /// Connections to PostgreSQL at most.
+    #[serde(default)]
+    pub connections_max: Option<u32>,
+    /// `false` behind a pooler in transaction mode.
+    #[serde(default)]
+    pub named_statements: Option<bool>,
+    /// The lanes that mutations go through.
+    #[serde(default)]
+    pub lanes: LanesConfig,
+}
+
+/// The lanes that mutations go through.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanesConfig {
+    /// How many. One makes the largest batches, which is fastest on few cores.
+    pub count: Option<NonZeroU16>,
+    /// Mutations in one transaction at most.
+    pub batch_max: Option<NonZeroU16>,
+    /// Mutations that may wait in one lane.
+    pub queue_max: Option<NonZeroU16>,
+}
+
+impl WalletConfig {
+    /// The smallest set-up: a database and a catalog.
+    #[must_use]
+    pub fn new(database: impl Into<String>, catalog: impl Into<PathBuf>) -> Self {
+        Self {
+            database: database.into(),
+            catalog: catalog.into(),
+            audit_key: None,
+            connections_max: None,
+            named_statements: None,
+            lanes: LanesConfig::default(),
+        }
+    }
+
+    /// How entries are chained.
+    pub(crate) fn seal(&self) -> Result<Seal, StartError> {
+        let Some(text) = &self.audit_key else { return Ok(Seal::Plain) };
+        let mut secret = [0; 32];
+        // The reason names the fault, never the secret.
+        hex::decode_to_slice(text, &mut secret).map_err(|_| StartError::Config {
+            key: "wallet.audit_key",
+            reason: "must be 64 hexadecimal digits".to_owned(),
+        })?;
+        Ok(Seal::keyed(&secret))
+    }
+
+    /// How PostgreSQL is connected to.
+    pub(crate) fn postgres(&self) -> PostgresSettings {
+        let defaults = PostgresSettings::default();
+        PostgresSettings {
+            connections_max: self.connections_max.unwrap_or(defaults.connections_max),
+            named_statements: self.named_statements.unwrap_or(defaults.named_statements),
+        }
+    }
+}
+
+impl LanesConfig {
+    /// The bounds of every lane.
+    pub(crate) fn settings(self) -> LaneSettings {
+        let defaults = LaneSettings::default();
+        LaneSettings {
+            lanes: self.count.unwrap_or(defaults.lanes),
+            batch_max: self.batch_max.unwrap_or(defaults.batch_max),
+            queue_max: self.queue_max.unwrap_or(defaults.queue_max),
+            ..defaults
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Page tokens: opaque to callers, and good only for the request that they came from.
+
+use sha2::{Digest as _, Sha256};
+
+/// What binds the tokens of one request together.
+#[derive(Debug)]
+pub struct Cursor {
+    request: [u8; 8],
+}
+
+impl Cursor {
+    /// The cursor of a request with these filters.
+    pub fn of(filters: &[&str]) -> Self {
+        let mut hasher = Sha256::new();
+        for filter in filters {
+            hasher.update(u64::try_from(filter.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hasher.update(filter.as_bytes());
+        }
+        let digest: [u8; 32] = hasher.finalize().into();
+        let mut request = [0; 8];
+        request.copy_from_slice(&digest[..8]);
+        Self { request }
+    }
+
+    /// The token of the page behind `position`.
+    pub fn token(&self, position: u64) -> String {
+        hex::encode([self.request, position.to_be_bytes()].concat())
+    }
+
+    /// The position that `token` stands for; `None` for the first page's empty token.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the token.
+    pub fn read(&self, token: &str) -> Result<Option<u64>, &'static str> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(token, &mut bytes).map_err(|_| "is not a page token")?;
+        let (request, position) = bytes.split_at(8);
+        if request != self.request {
+            return Err("belongs to a request with other filters");
+        }
+        let position: [u8; 8] = position.try_into().map_err(|_| "is not a page token")?;
+        Ok(Some(u64::from_be_bytes(position)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cursor;
+
+    #[test]
+    fn a_token_is_good_for_its_own_request_only() {
+        let cursor = Cursor::of(&["p1", "lumees"]);
+        assert_eq!(cursor.read(&cursor.token(7)), Ok(Some(7)));
+        assert_eq!(cursor.read(""), Ok(None));
+        assert_eq!(
+            Cursor::of(&["p2", "lumees"]).read(&cursor.token(7)),
+            Err("belongs to a request with other filters")
+        );
+        assert_eq!(cursor.read("zz"), Err("is not a page token"));
+    }
+}

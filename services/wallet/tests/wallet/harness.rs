@@ -1,0 +1,271 @@
+//! A ledger of its own for every law, on either store, with as many copies of the wallet as the law wants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auric_catalog::CatalogHash;
+use auric_db::{Database, PostgresSettings};
+use auric_ids::{AssetId, PlayerId};
+use auric_lanes::{LaneSettings, Refused};
+use auric_money::Amount;
+use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
+use auric_time::{Clock, SystemClock};
+use auric_wallet::Handlers;
+use auric_wallet::domain::{
+    Action, Asset, AssetKind, Assets, AtMaximum, Balance, Direction, Entry, Leg, Mutation, MutationKey, Outcome, Post,
+    Rules, Seal, Unstored, Verdict,
+};
+use auric_wallet::store::{self, EntriesQuery, WalletStore};
+
+/// A migrated, empty ledger.
+pub struct Ledger {
+    base: Base,
+    clock: Arc<dyn Clock>,
+    pub rules: Rules,
+    pub lanes: LaneSettings,
+}
+
+enum Base {
+    Sqlite { store: Arc<dyn WalletStore>, database: auric_db::SqliteDatabase, _file: SqliteDatabase },
+    Postgres(Box<PostgresDatabase>),
+}
+
+impl Ledger {
+    pub async fn sqlite() -> Self {
+        let file = SqliteDatabase::create().unwrap();
+        let database = auric_db::SqliteDatabase::open(&file.path()).await.unwrap();
+        let whole = Database::Sqlite(database.clone());
+        auric_db::migrate(&whole, store::migrator(&whole)).await.unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = store::on(whole, Arc::clone(&clock));
+        Self::on(Base::Sqlite { store, database, _file: file }, clock)
+    }
+
+    pub async fn postgres() -> Self {
+        let migrator = store::postgres_migrator();
+        let database = PostgresDatabase::create(migrator).await.unwrap();
+        Self::on(Base::Postgres(Box::new(database)), Arc::new(SystemClock))
+    }
+
+    fn on(base: Base, clock: Arc<dyn Clock>) -> Self {
+        Self { base, clock, rules: rules(), lanes: LaneSettings::default() }
+    }
+
+    /// Another copy of the wallet on the same ledger. On SQLite all copies are one process, and share its writer.
+    pub async fn copy(&self) -> Arc<Handlers> {
+        Arc::new(Handlers::start(self.store().await, self.rules.clone(), self.lanes.clone()))
+    }
+
+    /// The bare store of another copy.
+    pub async fn store(&self) -> Arc<dyn WalletStore> {
+        match &self.base {
+            Base::Sqlite { store, .. } => Arc::clone(store),
+            Base::Postgres(database) => {
+                let settings = PostgresSettings { connections_max: 8, ..Default::default() };
+                let database = Database::connect(database.url(), settings).await.unwrap();
+                store::on(database, Arc::clone(&self.clock))
+            }
+        }
+    }
+
+    /// How many copies a law of concurrency runs with: SQLite has one process.
+    pub const fn copies(&self) -> usize {
+        match self.base {
+            Base::Sqlite { .. } => 1,
+            Base::Postgres(_) => 2,
+        }
+    }
+
+    /// Waits until a transaction waits for another's lock. On SQLite, where writers queue in the process, until it is in the queue.
+    pub async fn wait_for_a_waiter(&self) {
+        let Base::Postgres(database) = &self.base else {
+            tokio::task::yield_now().await;
+            return;
+        };
+        let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 0 {
+            tokio::task::yield_now().await;
+        }
+        pool.close().await;
+    }
+
+    /// Runs bare SQL, as someone with all rights would.
+    pub async fn sql(&self, statement: &str) -> Result<u64, sqlx::Error> {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.base {
+            Base::Sqlite { database, .. } => {
+                Ok(sqlx::raw_sql(statement).execute(&database.writer).await?.rows_affected())
+            }
+            Base::Postgres(database) => {
+                let pool = sqlx::PgPool::connect(database.url()).await?;
+                let done = sqlx::raw_sql(statement).execute(&pool).await;
+                pool.close().await;
+                Ok(done?.rows_affected())
+            }
+        }
+    }
+}
+
+/// The rules of the tests: a currency with and without a maximum, points, a token, credits in two pools.
+pub fn rules() -> Rules {
+    let asset = |kind, maximum| Asset { kind, maximum, retired: false };
+    let credit = AssetKind::Credit { pools: vec!["subscription".parse().unwrap(), "bulk".parse().unwrap()] };
+    let by_id: BTreeMap<AssetId, Asset> = [
+        ("lumees", asset(AssetKind::Currency, Some(1_000_000))),
+        ("aether", asset(AssetKind::Currency, None)),
+        ("xp", asset(AssetKind::Points, None)),
+        ("token", asset(AssetKind::Token, Some(100))),
+        ("credit", asset(credit, Some(1_000))),
+        ("dust", Asset { kind: AssetKind::Currency, maximum: None, retired: true }),
+    ]
+    .into_iter()
+    .map(|(id, asset)| (id.parse().unwrap(), asset))
+    .collect();
+    Rules { assets: Arc::new(Assets::new(CatalogHash::from_bytes([7; 32]), by_id)), seal: Seal::Plain }
+}
+
+pub fn player(name: &str) -> PlayerId {
+    name.parse().unwrap()
+}
+
+pub fn credit(name: &str, asset: &str, amount: i64) -> Leg {
+    leg(name, asset, amount, Direction::Credit(AtMaximum::Refuse))
+}
+
+pub fn debit(name: &str, asset: &str, amount: i64) -> Leg {
+    leg(name, asset, amount, Direction::Debit)
+}
+
+pub fn leg(name: &str, asset: &str, amount: i64, direction: Direction) -> Leg {
+    Leg {
+        player: player(name),
+        asset: asset.parse().unwrap(),
+        pool: None,
+        direction,
+        amount: Amount::new(amount).unwrap(),
+    }
+}
+
+pub fn in_pool(leg: Leg, pool: &str) -> Leg {
+    Leg { pool: Some(pool.parse().unwrap()), ..leg }
+}
+
+pub fn key(key: &str) -> MutationKey {
+    MutationKey { caller: "game".parse().unwrap(), key: key.parse().unwrap() }
+}
+
+pub fn post(name: &str, legs: Vec<Leg>) -> Mutation {
+    Mutation {
+        key: key(name),
+        trace_id: "".parse().unwrap(),
+        action: Action::Post(Post { legs, reason: "test".parse().unwrap(), context: BTreeMap::new() }),
+    }
+}
+
+/// Sends `mutation` until the machinery gives an answer, as a caller does: the same key again.
+pub async fn send(wallet: &Handlers, mutation: Mutation) -> Verdict {
+    loop {
+        match wallet.mutate(mutation.clone(), None).await {
+            Ok(verdict) => return verdict,
+            Err(Refused::Contended | Refused::Unavailable | Refused::Unknown | Refused::QueueFull { .. }) => {}
+            Err(refused) => panic!("{mutation:?} was not answered: {refused}"),
+        }
+    }
+}
+
+/// The answer, for a mutation that is sure to get one.
+pub async fn outcome(wallet: &Handlers, mutation: Mutation) -> Outcome {
+    match send(wallet, mutation).await {
+        Verdict::Answered { outcome, .. } => outcome,
+        Verdict::Unstored(unstored) => panic!("not decided: {unstored:?}"),
+    }
+}
+
+pub async fn unstored(wallet: &Handlers, mutation: Mutation) -> Unstored {
+    match send(wallet, mutation).await {
+        Verdict::Unstored(unstored) => unstored,
+        Verdict::Answered { outcome, .. } => panic!("answered: {outcome:?}"),
+    }
+}
+
+/// What a player has of an asset, all pools in the catalog's order.
+pub async fn balances(wallet: &Handlers, name: &str, asset: &str) -> Vec<Balance> {
+    let rules = wallet.rules();
+    let read = wallet.balances(&rules.assets, &[player(name)], &[asset.parse().unwrap()]).await.unwrap();
+    read.into_iter().map(|(_, balance)| balance).collect()
+}
+
+pub async fn available(wallet: &Handlers, name: &str, asset: &str) -> u64 {
+    balances(wallet, name, asset).await.iter().map(|balance| balance.available_units()).sum()
+}
+
+/// A player's whole audit, oldest first.
+pub async fn audit(wallet: &Handlers, name: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut before = None;
+    loop {
+        let query = EntriesQuery { player: player(name), asset: None, before, limit: 100 };
+        let page = wallet.entries(query).await.unwrap();
+        before = page.items.last().map(|entry| entry.movement.number);
+        entries.extend(page.items);
+        if !page.more {
+            entries.reverse();
+            return entries;
+        }
+    }
+}
+
+/// The audit of every player is gapless, chained, and adds up to the balances: no law ends without it.
+pub async fn assert_books_agree(ledger: &Ledger, wallet: &Handlers, names: &[&str]) {
+    for name in names {
+        let mut sums: BTreeMap<(String, String), i64> = BTreeMap::new();
+        let mut previous = [0; 32];
+        let mut time = auric_time::Timestamp::EPOCH;
+        for (index, entry) in audit(wallet, name).await.iter().enumerate() {
+            let movement = &entry.movement;
+            assert_eq!(movement.number, index as u64 + 1, "{name}: the numbers have no gap");
+            assert_eq!(
+                entry.hash,
+                ledger.rules.seal.hash(&previous, entry),
+                "{name}: entry {} is chained",
+                movement.number
+            );
+            assert!(entry.time >= time, "{name}: time does not go back");
+            let sum = sums.entry((movement.key.asset.to_string(), movement.key.pool.to_string())).or_default();
+            *sum += movement.change.available_units;
+            assert_eq!(
+                *sum,
+                i64::try_from(movement.after.available_units()).unwrap(),
+                "{name}: entry {}",
+                movement.number
+            );
+            (previous, time) = (entry.hash, entry.time);
+        }
+        let rules = wallet.rules();
+        for (key, balance) in wallet.balances(&rules.assets, &[player(name)], &[]).await.unwrap() {
+            let sum = sums.remove(&(key.asset.to_string(), key.pool.to_string())).unwrap_or_default();
+            assert_eq!(sum, i64::try_from(balance.available_units()).unwrap(), "{name}: {} {}", key.asset, key.pool);
+        }
+    }
+}
+
+/// Makes a test of each law for each store.
+macro_rules! on_every_store {
+    ($($law:ident),+ $(,)?) => {$(
+        mod $law {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn on_sqlite() {
+                super::$law($crate::harness::Ledger::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn on_postgres() {
+                super::$law($crate::harness::Ledger::postgres().await).await;
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_every_store;

@@ -1,0 +1,168 @@
+//! What holds when everyone comes at once, over several copies (R-W4, R-O5).
+
+use std::sync::Arc;
+
+use auric_wallet::Handlers;
+use auric_wallet::domain::{BatchKeys, Leg, Unstored, Verdict};
+use futures::future::join_all;
+
+use crate::harness::{
+    Ledger, assert_books_agree, available, balances, credit, debit, in_pool, on_every_store, outcome, post, send,
+};
+
+on_every_store!(
+    twenty_parallel_debits_of_one_from_ten_leave_zero,
+    twenty_parallel_debits_empty_the_pools_in_order,
+    fifty_twins_of_one_key_have_one_effect_and_one_answer,
+    one_key_for_two_players_executes_once,
+    a_balance_that_changed_while_its_lock_was_waited_for_is_seen,
+    opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
+    a_player_that_many_copies_see_first_is_made_once,
+);
+
+async fn copies(ledger: &Ledger) -> Vec<Arc<Handlers>> {
+    join_all((0..ledger.copies()).map(|_| ledger.copy())).await
+}
+
+/// Sends one mutation a task, dealt out over the copies.
+async fn storm(copies: &[Arc<Handlers>], mutations: Vec<auric_wallet::domain::Mutation>) -> Vec<Verdict> {
+    let mut tasks = tokio::task::JoinSet::new();
+    for (index, mutation) in mutations.into_iter().enumerate() {
+        let wallet = Arc::clone(&copies[index % copies.len()]);
+        tasks.spawn(async move { (index, send(&wallet, mutation).await) });
+    }
+    let mut verdicts = tasks.join_all().await;
+    verdicts.sort_by_key(|(index, _)| *index);
+    verdicts.into_iter().map(|(_, verdict)| verdict).collect()
+}
+
+fn applied(verdicts: &[Verdict]) -> usize {
+    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Answered { outcome: Ok(_), .. })).count()
+}
+
+async fn twenty_parallel_debits_of_one_from_ten_leave_zero(ledger: Ledger) {
+    // R-W4: the earlier system let 20 through on SQLite.
+    let copies = copies(&ledger).await;
+    outcome(&copies[0], post("fund", vec![credit("p", "lumees", 10)])).await.unwrap();
+    let debits = (0..20).map(|n| post(&format!("debit-{n}"), vec![debit("p", "lumees", 1)])).collect();
+    let verdicts = storm(&copies, debits).await;
+    assert_eq!(applied(&verdicts), 10);
+    assert_eq!(available(&copies[0], "p", "lumees").await, 0);
+    assert_books_agree(&ledger, &copies[0], &["p"]).await;
+}
+
+async fn twenty_parallel_debits_empty_the_pools_in_order(ledger: Ledger) {
+    // R-W4, R-W8: 5 subscription + 5 bulk credits.
+    let copies = copies(&ledger).await;
+    let fund = |pool| in_pool(credit("p", "credit", 5), pool);
+    outcome(&copies[0], post("fund", vec![fund("subscription"), fund("bulk")])).await.unwrap();
+    let debits = (0..4).map(|n| post(&format!("first-{n}"), vec![debit("p", "credit", 1)])).collect();
+    assert_eq!(applied(&storm(&copies, debits).await), 4);
+    let left: Vec<u64> = balances(&copies[0], "p", "credit").await.iter().map(|b| b.available_units()).collect();
+    assert_eq!(left, [1, 5], "subscription is spent before bulk");
+
+    let debits = (0..16).map(|n| post(&format!("debit-{n}"), vec![debit("p", "credit", 1)])).collect();
+    assert_eq!(applied(&storm(&copies, debits).await), 6);
+    assert_eq!(available(&copies[0], "p", "credit").await, 0);
+    assert_books_agree(&ledger, &copies[0], &["p"]).await;
+}
+
+async fn fifty_twins_of_one_key_have_one_effect_and_one_answer(ledger: Ledger) {
+    // R-W5, R-W13
+    let copies = copies(&ledger).await;
+    let verdicts = storm(&copies, (0..50).map(|_| post("twin", vec![credit("p", "lumees", 7)])).collect()).await;
+    let mut first_answers = 0;
+    let mut outcomes = Vec::new();
+    for verdict in verdicts {
+        let Verdict::Answered { outcome, replayed } = verdict else { panic!("{verdict:?}") };
+        first_answers += usize::from(!replayed);
+        outcomes.push(outcome);
+    }
+    assert_eq!(first_answers, 1);
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0] && outcome.is_ok()));
+    assert_eq!(available(&copies[0], "p", "lumees").await, 7);
+    assert_books_agree(&ledger, &copies[0], &["p"]).await;
+}
+
+async fn one_key_for_two_players_executes_once(ledger: Ledger) {
+    // R-W5. With (player, caller, key) as the primary key, both ran: they hold different locks.
+    let copies = copies(&ledger).await;
+    for round in 0..20 {
+        let key = format!("shared-{round}");
+        let mutations = ["a", "b"].map(|name| post(&key, vec![credit(name, "lumees", 1)])).to_vec();
+        let verdicts = storm(&copies, mutations).await;
+        assert_eq!(applied(&verdicts), 1, "round {round}: {verdicts:?}");
+        let reused = verdicts.iter().find_map(|verdict| match verdict {
+            Verdict::Unstored(Unstored::KeyReused { fields, .. }) => Some(fields.clone()),
+            _ => None,
+        });
+        assert_eq!(reused, Some(vec!["legs".to_owned()]), "round {round}");
+    }
+    let sum = available(&copies[0], "a", "lumees").await + available(&copies[0], "b", "lumees").await;
+    assert_eq!(sum, 20);
+    assert_books_agree(&ledger, &copies[0], &["a", "b"]).await;
+}
+
+async fn a_balance_that_changed_while_its_lock_was_waited_for_is_seen(ledger: Ledger) {
+    // A lock and a load in one statement read 100 here, where 0 was true.
+    let wallet = ledger.copy().await;
+    outcome(&wallet, post("fund", vec![credit("p", "lumees", 100)])).await.unwrap();
+
+    let spend = post("spend", vec![debit("p", "lumees", 100)]);
+    let mut keys = BatchKeys::default();
+    keys.add(&spend);
+    let (mut book, transaction) = ledger.store().await.open(&keys).await.unwrap();
+    let mut late = tokio::task::JoinSet::new();
+    late.spawn({
+        let wallet = ledger.copy().await;
+        async move { outcome(&wallet, post("late", vec![debit("p", "lumees", 100)])).await }
+    });
+    ledger.wait_for_a_waiter().await;
+    auric_wallet::domain::decide(&mut book, &ledger.rules, &spend);
+    transaction.commit(book.into_journal()).await.unwrap();
+
+    late.join_all().await.remove(0).expect_err("the late one sees an empty balance");
+    assert_eq!(available(&wallet, "p", "lumees").await, 0);
+    assert_books_agree(&ledger, &wallet, &["p"]).await;
+}
+
+async fn opposed_storms_neither_deadlock_nor_leave_a_partial_leg(ledger: Ledger) {
+    // R-W3: batches that lock the same players in opposite request order queue, they do not deadlock.
+    let copies = copies(&ledger).await;
+    let names = ["a", "b", "c", "d"];
+    let fund = names.iter().map(|name| credit(name, "aether", 50)).collect();
+    outcome(&copies[0], post("fund", fund)).await.unwrap();
+    let transfer = |n: usize| {
+        let (from, to) = (names[n % 4], names[(n * 7 + 1 + n / 4) % 4]);
+        let amount = 1 + i64::try_from(n % 30).unwrap();
+        let mut legs: Vec<Leg> = vec![debit(from, "aether", amount), credit(to, "aether", amount)];
+        if n.is_multiple_of(2) {
+            legs.reverse();
+        }
+        post(&format!("t-{n}"), legs)
+    };
+    let verdicts = storm(&copies, (0..400).map(transfer).collect()).await;
+    assert_eq!(verdicts.len(), 400);
+    let mut sum = 0;
+    for name in names {
+        sum += available(&copies[0], name, "aether").await;
+    }
+    assert_eq!(sum, 200, "what one gave another got");
+    assert_books_agree(&ledger, &copies[0], &names).await;
+}
+
+async fn a_player_that_many_copies_see_first_is_made_once(ledger: Ledger) {
+    let copies = copies(&ledger).await;
+    let names: Vec<String> = (0..40).map(|n| format!("new-{n}")).collect();
+    // Each posting makes four players, in another order than its neighbours.
+    let posts = (0..40_usize).map(|n| {
+        let legs = (0..4).map(|k| credit(&names[(n * 11 + k * 17) % 40], "lumees", 1)).collect();
+        post(&format!("make-{n}"), legs)
+    });
+    assert_eq!(applied(&storm(&copies, posts.collect()).await), 40);
+    let mut sum = 0;
+    for name in &names {
+        sum += available(&copies[0], name, "lumees").await;
+    }
+    assert_eq!(sum, 160);
+}
