@@ -3,13 +3,13 @@
 //! `cargo run --release -p auric-lanes --example throughput -- [CALLERS] [LANES] [SUBMISSIONS]`
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
 use auric_lanes::{BatchError, Batcher, LaneId, LaneSettings, Lanes};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use std::sync::Arc;
 use tokio::task::JoinSet;
 
 struct DoesNothing;

@@ -50,8 +50,8 @@ impl<B: Batcher> Lane<B> {
     /// Runs batch after batch until the queue is closed and empty, or the lane is abandoned.
     pub(crate) async fn live(mut self, mut queue: Queue<B>, shutdown: Shutdown) {
         let batch_max = usize::from(self.settings.batch_max.get());
-        let mut taken = Vec::with_capacity(batch_max);
-        let mut batch = Part::with_capacity(batch_max);
+        let mut taken = Vec::new();
+        let mut batch = Part::empty();
         let mut closing = pin!(shutdown.closing.cancelled());
 
         loop {
@@ -77,7 +77,7 @@ impl<B: Batcher> Lane<B> {
     async fn settle(&mut self, batch: PartOf<B>) -> PartOf<B> {
         self.counters.taken(batch.len());
         let begun = Instant::now();
-        let mut spent = Part::with_capacity(0);
+        let mut spent = Part::empty();
         // What is left of the batch, the next part last: their order is kept.
         let mut todo = vec![batch];
         while let Some(mut part) = todo.pop() {

@@ -61,8 +61,8 @@ pub(crate) struct Part<W, A> {
 }
 
 impl<W, A> Part<W, A> {
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
-        Self { works: Vec::with_capacity(capacity), callers: Vec::with_capacity(capacity), history: History::default() }
+    pub(crate) fn empty() -> Self {
+        Self { works: Vec::new(), callers: Vec::new(), history: History::default() }
     }
 
     /// Takes all that was submitted, with no history. What it held must have been answered.

@@ -1,9 +1,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use auric_lanes::{LaneSettings, Refused};
+use auric_lanes::{LaneSettings, Lanes, Refused};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use tokio::time::Instant;
 
-use crate::fake::{Answer, FakeDatabase, Mutation, Poison, Run, Step, TestLanes, mutation, start};
+use crate::fake::{Answer, FakeDatabase, Mutation, Poison, Step, TestLanes, mutation, start};
 
 use Step::{
     AnswersTooFew, Contended, Fault, Fine, HangsAfterEffect, LostAfterEffect, LostBeforeEffect, PanicAfterEffect,
@@ -201,28 +204,35 @@ async fn an_exposed_batch_that_is_given_up_is_unknown() {
     assert!((2..=3).contains(&runs), "{runs} runs of a second each");
 }
 
-#[tokio::test(start_paused = true)]
-async fn pauses_grow_and_differ_from_seed_to_seed() {
-    use auric_lanes::Lanes;
-    use rand::SeedableRng;
-    use rand::rngs::SmallRng;
-    use tokio::time::Instant;
-
+/// Returns how long a lane takes over two mutations when runs take no time and meet `script`, for each of four seeds.
+async fn times(script: &[Step]) -> Vec<Duration> {
     let mut times = Vec::new();
     for seed in 0..4 {
-        let database = FakeDatabase::new([LostBeforeEffect; 5], Duration::ZERO);
+        let database = FakeDatabase::new(script.iter().copied(), Duration::ZERO);
         let lanes = Lanes::start(database.clone(), LaneSettings::default(), &mut SmallRng::seed_from_u64(seed));
         let begun = Instant::now();
-
-        lanes.submit(b"player", mutation(1), None).await.unwrap();
-
-        // 50, 100, 200, 400 and 800 ms, or at least half of each, and a tick of the timer for every sleep.
-        let time = begun.elapsed();
-        assert!((775..=1_565).contains(&time.as_millis()), "{time:?}");
-        assert!(database.state().runs.iter().all(|Run { keys, .. }| keys == &[1]));
-        times.push(time);
+        assert_eq!(told(&lanes, [mutation(1), mutation(2)]).await, [Ok(1), Ok(2)]);
+        times.push(begun.elapsed());
     }
-    times.sort();
-    times.dedup();
-    assert!(times.len() > 1, "no jitter: {times:?}");
+    times
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_double_and_differ_from_seed_to_seed() {
+    // The longest pauses by default, of which a lane takes at least half; and the timer rounds each up to a millisecond.
+    for (script, pauses_ms) in [
+        (&[LostBeforeEffect; 5][..], &[50, 100, 200, 400, 800][..]),
+        (&[Contended; 2], &[4, 8]),
+        (&[Contended; 4], &[4, 8, 4, 8]),
+    ] {
+        let sum_ms: u64 = pauses_ms.iter().sum();
+        let most = Duration::from_millis(sum_ms + 2 * u64::try_from(pauses_ms.len()).unwrap() + 2);
+        let mut times = times(script).await;
+        for time in &times {
+            assert!(Duration::from_millis(sum_ms / 2) <= *time && *time <= most, "{time:?} for {pauses_ms:?} ms");
+        }
+        times.sort();
+        times.dedup();
+        assert!(times.len() > 1, "no jitter: {times:?}");
+    }
 }
