@@ -18,10 +18,9 @@ use auric_db::{Migrated, StoreError};
 use thiserror::Error;
 use tonic::service::Routes;
 
-pub use auric_api::wallet::v1::wallet_service_server::SERVICE_NAME;
 pub use catalog::CatalogSummary;
 pub use config::WalletConfig;
-pub use grpc::reasons;
+pub use grpc::{SERVICE_NAME, reasons};
 pub use handlers::Handlers;
 
 use domain::Rules;

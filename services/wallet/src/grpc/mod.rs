@@ -24,6 +24,7 @@ use crate::domain::{Action, Mutation, MutationKey, Posted, Verdict};
 use crate::handlers::Handlers;
 use decode::Decoder;
 
+pub use auric_api::wallet::v1::wallet_service_server::SERVICE_NAME;
 pub use status::reasons;
 
 /// The services, to be served.

@@ -1,0 +1,5 @@
+//! One binary for the whole suite, so that it links once.
+
+#![expect(clippy::expect_used, reason = "a helper of a test panics as the test itself would")]
+
+mod house;
