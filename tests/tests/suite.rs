@@ -3,3 +3,4 @@
 #![expect(clippy::expect_used, reason = "a helper of a test panics as the test itself would")]
 
 mod house;
+mod readme;

@@ -39,14 +39,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let stopped = ExitCode::from(INTERRUPTED);
     install_missing()?;
 
-    for mut build in builds(options) {
-        let built = timed("build", || interrupt.run(&mut build, write_through));
-        if interrupt.was_heard() {
-            return Ok(stopped);
-        }
-        if !built?.success() {
-            return Ok(ExitCode::FAILURE);
-        }
+    let mut build = cargo(&["test", "--no-run"]);
+    options.choose_packages(&mut build);
+    let built = timed("build", || interrupt.run(&mut build, write_through));
+    if interrupt.was_heard() {
+        return Ok(stopped);
+    }
+    if !built?.success() {
+        return Ok(ExitCode::FAILURE);
     }
 
     let (postgres, redis) = timed("servers", start_servers)?;
@@ -78,15 +78,6 @@ impl Options {
             command.args(["--package", package]);
         }
     }
-}
-
-fn builds(options: &Options) -> Vec<Command> {
-    let mut runners = cargo(&["test", "--no-run"]);
-    options.choose_packages(&mut runners);
-    // `auric-tests` runs the binary as a user does, and cargo does not know that it needs it.
-    let needs_binary = options.packages.is_empty() || options.packages.iter().any(|name| name == "auric-tests");
-    let binary = needs_binary.then(|| cargo(&["build", "--package", "auric", "--bins"]));
-    [runners].into_iter().chain(binary).collect()
 }
 
 fn start_servers() -> Result<(Postgres, Redis)> {
