@@ -1,1 +1,52 @@
-fn main(){}
+//! `auric`: runs the services of a game's economy, and talks to them.
+
+mod client;
+mod commands;
+mod config;
+mod fault;
+mod game;
+mod lock;
+mod output;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use config::Surroundings;
+use output::Output;
+
+/// The economy of a game as gRPC services: money that cannot be lost or doubled.
+#[derive(Debug, Parser)]
+#[command(name = "auric", version, propagate_version = true, max_term_width = 120, after_help = EXAMPLES)]
+struct Cli {
+    /// Settings file [default: auric.toml, where there is one; variable: `AURIC_CONFIG`].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: commands::Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  auric up                                                          starts every service, on SQLite, in ./data
+  auric wallet post --credit discord:1 lumees 100 --reason gift     moves units
+  auric wallet balance discord:1                                    shows what a player has
+  auric check                                                       looks whether everything is in order
+
+Every setting can be given as a flag, as a variable (AURIC_…) or in auric.toml, and is taken from the first of these that names it.";
+
+fn main() -> ExitCode {
+    let surroundings = Surroundings::of_process();
+    let cli = Cli::parse();
+    let output = Output::new(cli.command.wants_json(), surroundings.refuses_colours());
+    let ended = commands::run(cli.command, cli.config.as_deref(), &surroundings, output);
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            output.show_fault(&fault);
+            fault.exit_code()
+        }
+    }
+}

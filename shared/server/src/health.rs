@@ -38,6 +38,7 @@ impl Health {
         Checked: Future<Output = Result<(), String>>,
     {
         let mut last: Option<Result<(), String>> = None;
+        let services = self.names.join(", ");
         let mut tick = tokio::time::interval(READY_INTERVAL);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -51,8 +52,8 @@ impl Health {
                 continue;
             }
             match &now {
-                Ok(()) => tracing::info!(services = ?self.names, "ready"),
-                Err(why) => tracing::warn!(services = ?self.names, why, "not ready: {why}"),
+                Ok(()) => tracing::info!(services, "{services} is ready"),
+                Err(why) => tracing::warn!(services, why, "{services} is not ready: {why}"),
             }
             self.set(if now.is_ok() { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
             last = Some(now);

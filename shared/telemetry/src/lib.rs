@@ -14,7 +14,7 @@ use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 /// What a line looks like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(try_from = "String")]
 pub enum LogFormat {
     /// Text on a terminal, JSON everywhere else.
     #[default]
@@ -28,6 +28,19 @@ pub enum LogFormat {
 impl LogFormat {
     /// The words that a configuration may use.
     pub const NAMES: [&str; 3] = ["auto", "text", "json"];
+}
+
+impl TryFrom<String> for LogFormat {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "auto" => Ok(Self::Auto),
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("must be one of {}; {text:?} is not", Self::NAMES.join(", "))),
+        }
+    }
 }
 
 /// Why no log can be written.
@@ -162,6 +175,17 @@ mod tests {
         assert!(text_of(false).ends_with(" INFO three of them count=3\n"), "{:?}", text_of(false));
         assert!(!text_of(false).contains('\u{1b}'));
         assert!(text_of(true).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn every_name_of_a_format_is_one() {
+        for name in LogFormat::NAMES {
+            assert!(LogFormat::try_from(name.to_owned()).is_ok(), "{name}");
+        }
+        assert_eq!(
+            LogFormat::try_from("xml".to_owned()),
+            Err("must be one of auto, text, json; \"xml\" is not".to_owned())
+        );
     }
 
     #[test]

@@ -1,0 +1,124 @@
+//! How the commands talk to a running service.
+
+use std::time::Duration;
+
+use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
+use auric_server::metadata;
+use auric_status::{Problem, reason};
+use tonic::metadata::MetadataValue;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status, TimeoutExpired};
+use uuid::Uuid;
+
+use crate::config::ClientSettings;
+use crate::fault::{Fault, chain};
+
+/// How long a connection may take to be made.
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// A connection to one service, and what goes beside every request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The connection.
+    pub channel: Channel,
+    settings: ClientSettings,
+    trace_id: String,
+}
+
+impl Client {
+    /// Connects to the wallet.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Config`] for what is no URL, `UNAVAILABLE` when nobody answers there.
+    pub async fn connect(settings: &ClientSettings) -> Result<Self, Fault> {
+        let url = &settings.wallet;
+        let endpoint = Endpoint::from_shared(url.clone())
+            .map_err(|error| Fault::Config(format!("client.wallet: {url:?} is no URL: {error}")))?;
+        let channel =
+            endpoint.connect_timeout(CONNECT_WAIT_MAX).tcp_nodelay(true).connect().await.map_err(|error| {
+                let why = chain(&error.into());
+                let message = format!("nothing answers at {url}: {why}; is it running? `auric up` starts it");
+                Problem::new(Code::Unavailable, reason::UNAVAILABLE, message)
+            })?;
+        Ok(Self { channel, settings: settings.clone(), trace_id: Uuid::new_v4().simple().to_string() })
+    }
+
+    /// The wallet's methods.
+    pub fn wallet(&self) -> WalletServiceClient<Channel> {
+        WalletServiceClient::new(self.channel.clone())
+    }
+
+    /// Puts the caller, the trace and the deadline beside `message`.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Other`] never in practice: an id is printable.
+    pub fn request<T>(&self, message: T) -> Result<Request<T>, Fault> {
+        let mut request = Request::new(message);
+        request.set_timeout(Duration::from_secs(self.settings.timeout_seconds));
+        let text = |text: &str| MetadataValue::try_from(text).map_err(anyhow::Error::from);
+        let span = &Uuid::new_v4().simple().to_string()[..16];
+        let parent = format!("00-{}-{span}-01", self.trace_id);
+        request.metadata_mut().insert(metadata::CALLER, text(self.settings.caller.as_str())?);
+        request.metadata_mut().insert(metadata::TRACEPARENT, text(&parent)?);
+        Ok(request)
+    }
+
+    /// Makes a fault of what came instead of an answer.
+    pub fn fault(&self, status: &Status) -> Fault {
+        let problem = problem_of(status, self.settings.timeout_seconds);
+        if problem.code == Code::Internal {
+            return problem.with("trace_id", &self.trace_id).into();
+        }
+        problem.into()
+    }
+}
+
+/// Whether the answer is the first answer to its key, given again.
+pub fn is_replayed<T>(response: &Response<T>) -> bool {
+    is_marked(response.metadata())
+}
+
+/// The same for a refusal.
+pub fn is_replayed_refusal(status: &Status) -> bool {
+    is_marked(status.metadata())
+}
+
+fn is_marked(metadata: &tonic::metadata::MetadataMap) -> bool {
+    metadata.get(metadata::REPLAYED).is_some_and(|value| value == "true")
+}
+
+/// Reads what the service said. What the transport says in its place always means that the outcome is unknown, whatever code it chose.
+fn problem_of(status: &Status, timeout_seconds: u64) -> Problem {
+    let timeout = TimeoutExpired(()).to_string();
+    if status.code() == Code::Cancelled && status.message() == timeout {
+        let message = format!("no answer within {timeout_seconds} s; the outcome is unknown");
+        return Problem::new(Code::DeadlineExceeded, reason::DEADLINE_EXCEEDED, message)
+            .with("timeout_seconds", timeout_seconds);
+    }
+    if std::error::Error::source(status).is_some() {
+        let message = format!("the connection broke: {}; the outcome is unknown", status.message());
+        return Problem::new(Code::Unavailable, reason::UNAVAILABLE, message);
+    }
+    Problem::from_status(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_the_transport_says_leaves_the_outcome_unknown() {
+        let timeout = problem_of(&Status::cancelled("Timeout expired"), 10);
+        assert_eq!((timeout.code, timeout.reason.as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+        assert!(timeout.unspoken_numbers().is_empty());
+
+        let mut broken = Status::unknown("transport error");
+        broken.set_source(Arc::new(std::io::Error::other("broken pipe")));
+        assert_eq!(problem_of(&broken, 10).code, Code::Unavailable);
+        assert_eq!(problem_of(&Status::cancelled("by the service"), 10).code, Code::Cancelled);
+    }
+}

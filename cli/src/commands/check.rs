@@ -1,0 +1,186 @@
+//! `auric check`: whether everything is in order, before a start and while it runs.
+
+use serde::Serialize;
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::services::{self, check_catalog, wallet_fault};
+use super::{Places, Target};
+use crate::client::Client;
+use crate::config::{Flags, Settings, Surroundings};
+use crate::fault::Fault;
+use crate::output::Output;
+use crate::{game, lock};
+
+/// Checks the settings, the catalog, the database, and the health of the running service.
+///
+/// What is not there yet (a database before the first start, a service that is not running) is absent, and no failure.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  auric check                     a table, and exit code 5 when something is wrong
+  auric check --serving           a service that is not running is a failure too
+  auric check --json | jq .ok")]
+pub struct Check {
+    #[command(flatten)]
+    places: Places,
+
+    /// The wallet's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_WALLET_DATABASE`].
+    #[arg(long, value_name = "URL")]
+    wallet_database: Option<String>,
+
+    /// Makes it a failure when a service is not running.
+    #[arg(long)]
+    serving: bool,
+
+    #[command(flatten)]
+    pub target: Target,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    ok: bool,
+    checks: Vec<Line>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    name: &'static str,
+    state: State,
+    detail: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Absent,
+    Failed,
+}
+
+impl Check {
+    pub fn flags(&self) -> Flags {
+        [self.places.flags(), self.target.flags(), vec![("wallet.database", self.wallet_database.clone())]].concat()
+    }
+
+    pub async fn run(
+        self,
+        settings: Result<Settings, Fault>,
+        surroundings: &Surroundings,
+        output: Output,
+    ) -> Result<(), Fault> {
+        let checks = match settings {
+            Ok(settings) => {
+                let catalog = game::find(&settings);
+                vec![
+                    config_line(surroundings),
+                    catalog_line(catalog.as_deref()),
+                    database_line(&settings, catalog.as_deref()).await,
+                    wallet_line(&settings, self.serving).await,
+                ]
+            }
+            Err(fault) => vec![Line::of("config", Err(fault))],
+        };
+        let failed = checks.iter().filter(|line| line.state == State::Failed).count();
+        let report = Report { ok: failed == 0, checks };
+        output.show(&report, |report| text(report, output))?;
+        if failed > 0 { Err(Fault::Check { failed, checks: report.checks.len() }) } else { Ok(()) }
+    }
+}
+
+impl Line {
+    fn of(name: &'static str, checked: Result<String, Fault>) -> Self {
+        match checked {
+            Ok(detail) => Self { name, state: State::Ok, detail },
+            Err(fault) => Self { name, state: State::Failed, detail: fault.to_string() },
+        }
+    }
+}
+
+fn config_line(surroundings: &Surroundings) -> Line {
+    let unknown = surroundings.unknown();
+    let detail = if unknown.is_empty() {
+        "every key is known".to_owned()
+    } else {
+        format!("no settings, and ignored: {}", unknown.join(", "))
+    };
+    Line::of("config", Ok(detail))
+}
+
+fn catalog_line(catalog: Result<&std::path::Path, &Fault>) -> Line {
+    let folder = match catalog {
+        Ok(folder) => folder,
+        // `auric up` brings its own catalog, so that none is no fault yet.
+        Err(fault) => return Line { name: "catalog", state: State::Absent, detail: fault.to_string() },
+    };
+    let valid = |summary: auric_wallet::CatalogSummary| {
+        format!("{}: {} assets, {}", folder.display(), summary.assets, summary.hash)
+    };
+    Line::of("catalog", check_catalog(folder).map(valid))
+}
+
+async fn database_line(settings: &Settings, catalog: Result<&std::path::Path, &Fault>) -> Line {
+    const NAME: &str = "wallet database";
+    let checked = async {
+        let database = settings.wallet_database()?;
+        let shown = services::without_password(&database);
+        let is_absent = lock::sqlite_path(&database).is_some_and(|path| !path.exists());
+        if is_absent {
+            return Ok(Err(format!("{shown} is not made yet: `auric up` or `auric migrate` makes it")));
+        }
+        let Ok(folder) = catalog else { return Ok(Err(format!("{shown} is not looked at without a catalog"))) };
+        let config = settings.wallet_config(folder.to_owned())?;
+        let opened = auric_wallet::Wallet::open(&config).await;
+        let wallet = opened.map_err(|error| wallet_fault(error, folder, &database))?;
+        let ready = wallet.ready().await;
+        wallet.close().await;
+        ready.map_err(|reason| Fault::Database { database: shown.clone(), reason })?;
+        Ok::<_, Fault>(Ok(format!("{shown} answers and is migrated")))
+    };
+    match checked.await {
+        Ok(Err(absent)) => Line { name: NAME, state: State::Absent, detail: absent },
+        Ok(Ok(detail)) => Line::of(NAME, Ok(detail)),
+        Err(fault) => Line::of(NAME, Err(fault)),
+    }
+}
+
+async fn wallet_line(settings: &Settings, serving: bool) -> Line {
+    const NAME: &str = "wallet service";
+    let url = &settings.client.wallet;
+    let client = match Client::connect(&settings.client).await {
+        Ok(client) => client,
+        Err(fault @ Fault::Problem { .. }) if !serving => {
+            return Line { name: NAME, state: State::Absent, detail: fault.to_string() };
+        }
+        Err(fault) => return Line::of(NAME, Err(fault)),
+    };
+    let asked = async {
+        let service = auric_wallet::SERVICE_NAME.to_owned();
+        let request = client.request(HealthCheckRequest { service })?;
+        let answer =
+            HealthClient::new(client.channel.clone()).check(request).await.map_err(|status| client.fault(&status))?;
+        match answer.into_inner().status() {
+            ServingStatus::Serving => Ok(format!("{url} is SERVING")),
+            status => {
+                let message = format!("{url} is {}; its log says why", status.as_str_name());
+                Err(auric_status::Problem::new(Code::Unavailable, "UNAVAILABLE", message).into())
+            }
+        }
+    };
+    Line::of(NAME, asked.await)
+}
+
+fn text(report: &Report, output: Output) -> String {
+    let mut table = output.table(&["check", "state", "detail"]);
+    for line in &report.checks {
+        let state = match line.state {
+            State::Ok => "ok",
+            State::Absent => "absent",
+            State::Failed => "FAILED",
+        };
+        table.add_row([line.name, state, &line.detail]);
+    }
+    crate::output::render(&table)
+}

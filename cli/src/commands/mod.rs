@@ -1,0 +1,160 @@
+//! The commands, a file each.
+
+mod check;
+mod completions;
+mod migrate;
+mod serve;
+mod services;
+mod up;
+mod wallet;
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use crate::config::{self, Flags, Settings, Surroundings};
+use crate::fault::Fault;
+use crate::output::Output;
+
+/// How long tasks that nobody waits for may delay the end of the program.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(up::Up),
+    Serve(serve::Serve),
+    Migrate(migrate::Migrate),
+    Check(check::Check),
+    Wallet(wallet::Wallet),
+    Completions(completions::Completions),
+}
+
+/// Where things are kept, for every command that runs a service or looks at its files.
+#[derive(Debug, Args)]
+pub struct Places {
+    /// Folder of everything that is kept [default: ./data; variable: `AURIC_DATA`].
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<String>,
+
+    /// Folder of the catalog [default: ./game, else game in the data folder; variable: `AURIC_GAME`].
+    #[arg(long, value_name = "FOLDER")]
+    game: Option<String>,
+}
+
+/// What is logged, for every command that runs a service.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Which lines are logged, such as `warn,auric_wallet=debug` [default: info; variable: `AURIC_LOG`].
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
+
+    /// What they look like; auto is text on a terminal [default: auto; variable: `AURIC_LOG_FORMAT`].
+    #[arg(long, value_name = "FORMAT", value_parser = auric_telemetry::LogFormat::NAMES)]
+    log_format: Option<String>,
+}
+
+/// Which service to talk to, and how.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// The wallet's URL [default: `http://127.0.0.1:7401`; variable: `AURIC_WALLET`].
+    #[arg(long, value_name = "URL")]
+    wallet: Option<String>,
+
+    /// Who asks [default: local; variable: `AURIC_CALLER`].
+    #[arg(long, value_name = "NAME")]
+    caller: Option<String>,
+
+    /// Seconds to wait for an answer [default: 10; variable: `AURIC_TIMEOUT_SECONDS`].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    timeout: Option<u64>,
+
+    /// Shows the answer as one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Places {
+    fn flags(&self) -> Flags {
+        vec![("data", self.data.clone()), ("game", self.game.clone())]
+    }
+}
+
+impl Logs {
+    fn flags(&self) -> Flags {
+        vec![("log.filter", self.log.clone()), ("log.format", self.log_format.clone())]
+    }
+}
+
+impl Target {
+    fn flags(&self) -> Flags {
+        let timeout_seconds = self.timeout.map(|seconds| seconds.to_string());
+        vec![
+            ("client.wallet", self.wallet.clone()),
+            ("client.caller", self.caller.clone()),
+            ("client.timeout_seconds", timeout_seconds),
+        ]
+    }
+}
+
+impl Command {
+    /// Whether the answer is to be one JSON document.
+    pub fn wants_json(&self) -> bool {
+        match self {
+            Self::Up(up) => up.json,
+            Self::Migrate(migrate) => migrate.json,
+            Self::Check(check) => check.target.json,
+            Self::Wallet(wallet) => wallet.wants_json(),
+            Self::Serve(_) | Self::Completions(_) => false,
+        }
+    }
+
+    /// What its flags say about settings.
+    fn flags(&self) -> Flags {
+        match self {
+            Self::Up(up) => up.flags(),
+            Self::Serve(serve) => serve.flags(),
+            Self::Migrate(migrate) => migrate.flags(),
+            Self::Check(check) => check.flags(),
+            Self::Wallet(wallet) => wallet.flags(),
+            Self::Completions(_) => Flags::new(),
+        }
+    }
+}
+
+/// Does what `command` says.
+///
+/// # Errors
+///
+/// [`Fault`], to be shown.
+pub fn run(command: Command, file: Option<&Path>, surroundings: &Surroundings, output: Output) -> Result<(), Fault> {
+    if let Command::Completions(completions) = command {
+        return completions.run();
+    }
+    let settings = config::load(file, surroundings, &command.flags());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Check(check) => check.run(settings, surroundings, output).await,
+            command => with_settings(command, settings?, surroundings, output).await,
+        }
+    });
+    runtime.shutdown_timeout(FAREWELL_MAX);
+    ended
+}
+
+async fn with_settings(
+    command: Command,
+    settings: Settings,
+    surroundings: &Surroundings,
+    output: Output,
+) -> Result<(), Fault> {
+    match command {
+        Command::Up(up) => up.run(&settings, surroundings, output).await,
+        Command::Serve(serve) => serve.run(&settings, surroundings).await,
+        Command::Migrate(migrate) => migrate.run(&settings, output).await,
+        Command::Wallet(wallet) => wallet.run(&settings, output).await,
+        Command::Check(_) | Command::Completions(_) => Ok(()),
+    }
+}

@@ -1,0 +1,261 @@
+//! Starting services in this process, and stopping them without losing an answer.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use auric_server::{Drain, Services, Stop};
+use auric_wallet::{CatalogSummary, StartError};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_stream::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::config::Settings;
+use crate::fault::{Fault, chain};
+use crate::lock::{self, FileLock};
+use crate::output;
+
+/// How long a service may take to become ready before its start is called off.
+const READY_WAIT_MAX: Duration = Duration::from_secs(15);
+
+/// The schema of one service's database before and after its migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Schema {
+    /// The newest migration that was applied before.
+    pub from: i64,
+    /// The newest that is applied now.
+    pub to: i64,
+}
+
+/// Services that run in this process, and what they hold.
+#[derive(Debug)]
+pub struct Running {
+    tasks: JoinSet<Result<Drain, Fault>>,
+    stop: Stop,
+    signals: Signals,
+    locks: Vec<FileLock>,
+}
+
+impl Running {
+    /// Begins with no service.
+    pub fn new(settings: &Settings) -> Result<Self, Fault> {
+        let stop = Stop { token: CancellationToken::new(), drain_max: Duration::from_secs(settings.drain_seconds) };
+        Ok(Self { tasks: JoinSet::new(), stop, signals: Signals::new()?, locks: Vec::new() })
+    }
+
+    /// Starts the wallet on a database that is migrated.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; the port and the file are free again.
+    pub async fn start_wallet(&mut self, settings: &Settings, port: Port) -> Result<SocketAddr, Fault> {
+        let config = settings.wallet_config(port.catalog)?;
+        let opened = auric_wallet::Wallet::open(&config).await;
+        let wallet = opened.map_err(|error| wallet_fault(error, &config.catalog, &config.database))?;
+        let stop = self.stop.clone();
+        self.locks.extend(port.lock);
+        self.tasks.spawn(async move {
+            let services = Services { routes: wallet.routes(), names: auric_wallet::Wallet::service_names() };
+            let served = auric_server::serve(port.listener, services, || wallet.ready(), stop).await;
+            wallet.close().await;
+            Ok(served?)
+        });
+        Ok(port.address)
+    }
+
+    /// Waits until the service at `address` says that it is ready.
+    ///
+    /// # Errors
+    ///
+    /// What ended it, when it ended; or that it did not become ready in time.
+    pub async fn wait_ready(&mut self, address: SocketAddr) -> Result<(), Fault> {
+        let late = || {
+            anyhow::anyhow!(
+                "the service at {address} is not ready after {} s; its log says why",
+                READY_WAIT_MAX.as_secs()
+            )
+        };
+        tokio::select! {
+            ready = tokio::time::timeout(READY_WAIT_MAX, watch_health(address)) => ready.map_err(|_| Fault::Other(late()))?,
+            fault = ended_early(&mut self.tasks) => Err(fault),
+        }
+    }
+
+    /// Serves until a signal arrives, or a service ends by itself; then drains.
+    ///
+    /// # Errors
+    ///
+    /// What ended the service; [`Fault::Interrupted`] when a second signal cuts the drain.
+    pub async fn until_stopped(mut self) -> Result<(), Fault> {
+        let broken = tokio::select! {
+            () = self.signals.next() => None,
+            fault = ended_early(&mut self.tasks) => Some(fault),
+        };
+        if broken.is_none() {
+            output::tell("stopping: what is under way is answered first (again to stop at once)");
+        }
+        self.stop.token.cancel();
+        let drained = tokio::select! {
+            drained = drain(&mut self.tasks) => drained?,
+            () = self.signals.next() => return Err(Fault::Interrupted),
+        };
+        drop(self.locks);
+        match (broken, drained) {
+            (Some(fault), _) => Err(fault),
+            (None, Drain::Complete) => {
+                output::tell("stopped; everything is kept");
+                Ok(())
+            }
+            (None, Drain::Cut { requests }) => {
+                output::tell(&format!(
+                    "stopped; {requests} requests were cut, and their callers do not know the outcome"
+                ));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Everything that the wallet needs and that another process may have: taken before anything is changed.
+#[derive(Debug)]
+pub struct Port {
+    /// The catalog's folder.
+    pub catalog: PathBuf,
+    /// What is in it.
+    pub summary: CatalogSummary,
+    /// Where it will be served.
+    pub address: SocketAddr,
+    listener: tokio::net::TcpListener,
+    lock: Option<FileLock>,
+}
+
+impl Port {
+    /// Validates the catalog, locks the file and takes the port, in this order.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`]; nothing is held and nothing was changed.
+    pub async fn take(settings: &Settings, catalog: PathBuf) -> Result<Self, Fault> {
+        let summary = check_catalog(&catalog)?;
+        let lock = lock::lock(&settings.wallet_database()?)?;
+        let listener = auric_server::listen(settings.wallet.listen).await?;
+        let address = listener.local_addr().map_err(anyhow::Error::from)?;
+        Ok(Self { catalog, summary, address, listener, lock })
+    }
+}
+
+/// Reads and validates the catalog.
+///
+/// # Errors
+///
+/// [`Fault::Catalog`] with the file, the key and the reason.
+pub fn check_catalog(folder: &Path) -> Result<CatalogSummary, Fault> {
+    auric_wallet::check_catalog(folder)
+        .map_err(|error| Fault::Catalog { folder: folder.to_owned(), reason: error.to_string() })
+}
+
+/// Brings the wallet's database up to this version's schema.
+///
+/// # Errors
+///
+/// [`Fault::Database`] with its name and the reason.
+pub async fn migrate_wallet(settings: &Settings) -> Result<Schema, Fault> {
+    let database = settings.wallet_database()?;
+    let migrated = auric_wallet::migrate(&database).await;
+    let migrated = migrated.map_err(|error| wallet_fault(error, Path::new(""), &database))?;
+    Ok(Schema { from: migrated.from, to: migrated.to })
+}
+
+/// Says what in the surroundings keeps the wallet from starting.
+pub fn wallet_fault(error: StartError, catalog: &Path, database: &str) -> Fault {
+    match error {
+        StartError::Catalog(error) => Fault::Catalog { folder: catalog.to_owned(), reason: error.to_string() },
+        StartError::Config { .. } => Fault::Config(error.to_string()),
+        StartError::Store(_) | StartError::NotMigrated { .. } => {
+            Fault::Database { database: without_password(database), reason: chain(&error.into()) }
+        }
+    }
+}
+
+/// Writes a database's URL without its password.
+pub fn without_password(database: &str) -> String {
+    let hidden = || {
+        let (scheme, rest) = database.split_once("://")?;
+        let (user, host) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        Some(format!("{scheme}://{name}:…@{host}"))
+    };
+    hidden().unwrap_or_else(|| database.to_owned())
+}
+
+/// Asks the overall health of what listens at `address` until it is SERVING.
+async fn watch_health(address: SocketAddr) -> Result<(), Fault> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(anyhow::Error::from)?;
+    let channel = endpoint.connect().await.map_err(anyhow::Error::from)?;
+    let watched = HealthClient::new(channel).watch(HealthCheckRequest::default()).await;
+    let mut watched = watched.map_err(anyhow::Error::from)?.into_inner();
+    while let Some(health) = watched.next().await {
+        if health.map_err(anyhow::Error::from)?.status() == ServingStatus::Serving {
+            return Ok(());
+        }
+    }
+    Err(Fault::Other(anyhow::anyhow!("the service at {address} ended while it was starting")))
+}
+
+/// Waits for a service that ends although nobody told it to; for ever when there is none.
+async fn ended_early(tasks: &mut JoinSet<Result<Drain, Fault>>) -> Fault {
+    match tasks.join_next().await {
+        Some(Ok(Err(fault))) => fault,
+        Some(Ok(Ok(_))) => Fault::Other(anyhow::anyhow!("a service ended by itself")),
+        Some(Err(error)) => Fault::Other(error.into()),
+        None => std::future::pending().await,
+    }
+}
+
+async fn drain(tasks: &mut JoinSet<Result<Drain, Fault>>) -> Result<Drain, Fault> {
+    let mut cut: usize = 0;
+    while let Some(ended) = tasks.join_next().await {
+        if let Drain::Cut { requests } = ended.map_err(anyhow::Error::from)?? {
+            cut = cut.saturating_add(requests);
+        }
+    }
+    Ok(if cut == 0 { Drain::Complete } else { Drain::Cut { requests: cut } })
+}
+
+/// The signals that ask for a stop.
+#[derive(Debug)]
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(anyhow::Error::from);
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_never_shown() {
+        assert_eq!(without_password("postgres://auric:s3:cr@t@db/wallet"), "postgres://auric:…@db/wallet");
+        assert_eq!(without_password("postgres://auric@db/wallet"), "postgres://auric@db/wallet");
+        assert_eq!(without_password("sqlite:///data/wallet.db"), "sqlite:///data/wallet.db");
+    }
+}

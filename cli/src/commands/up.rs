@@ -1,0 +1,179 @@
+//! `auric up`: every service in one process, with nothing else installed.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::services::{self, Port, Running, Schema};
+use super::{Logs, Places};
+use crate::config::{Flags, Settings, Surroundings};
+use crate::fault::Fault;
+use crate::output::Output;
+use crate::{game, lock};
+
+/// Starts every service in this process, on SQLite files, over gRPC on loopback.
+///
+/// Makes and migrates what is absent. Ctrl-C answers what is under way and stops; the next start has everything.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  auric up                          everything in ./data, the wallet on port 7401
+  auric up --data /srv/auric        everything in another folder
+  auric up --port 0                 free ports; the addresses are printed
+  auric up --json > ready.json      the same as a document, once it is ready
+  auric up --log warn               only what is wrong")]
+pub struct Up {
+    #[command(flatten)]
+    places: Places,
+
+    /// Port of the wallet on 127.0.0.1; 0 takes a free one [default: 7401; variable: `AURIC_WALLET_LISTEN`, with the address].
+    #[arg(long)]
+    port: Option<u16>,
+
+    #[command(flatten)]
+    logs: Logs,
+
+    /// Shows what is running as one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Ready {
+    version: &'static str,
+    ready_ms: u128,
+    services: Vec<ReadyService>,
+    data: PathBuf,
+    catalog: ReadyCatalog,
+    example: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadyService {
+    name: &'static str,
+    address: String,
+    health: &'static str,
+    database: String,
+    schema: Schema,
+}
+
+#[derive(Debug, Serialize)]
+struct ReadyCatalog {
+    folder: PathBuf,
+    assets: usize,
+    hash: String,
+}
+
+impl Up {
+    pub fn flags(&self) -> Flags {
+        let listen = self.port.map(|port| format!("127.0.0.1:{port}"));
+        [self.places.flags(), self.logs.flags(), vec![("wallet.listen", listen)]].concat()
+    }
+
+    pub async fn run(self, settings: &Settings, surroundings: &Surroundings, output: Output) -> Result<(), Fault> {
+        let begun = Instant::now();
+        let _telemetry =
+            auric_telemetry::init(settings.log.format, &settings.log.filter).map_err(anyhow::Error::from)?;
+        super::serve::warn_of_unknown(surroundings);
+        lock::make_folder(&settings.data)?;
+        let catalog = game::find_or_write(settings)?;
+        let port = Port::take(settings, catalog).await?;
+        let schema = services::migrate_wallet(settings).await?;
+
+        let catalog =
+            ReadyCatalog { folder: port.catalog.clone(), assets: port.summary.assets, hash: port.summary.hash.clone() };
+        let mut running = Running::new(settings)?;
+        let address = running.start_wallet(settings, port).await?;
+        running.wait_ready(address).await?;
+
+        let url = format!("http://{address}");
+        let ready = Ready {
+            version: env!("CARGO_PKG_VERSION"),
+            ready_ms: begun.elapsed().as_millis(),
+            example: example(&url),
+            services: vec![ReadyService {
+                name: "wallet",
+                address: url,
+                health: "SERVING",
+                database: services::without_password(&settings.wallet_database()?),
+                schema,
+            }],
+            data: settings.data.clone(),
+            catalog,
+        };
+        output.show(&ready, |ready| text(ready, output))?;
+        running.until_stopped().await
+    }
+}
+
+fn text(ready: &Ready, output: Output) -> String {
+    let mut table = output.table(&["service", "address", "health", "database"]);
+    for service in &ready.services {
+        table.add_row([service.name, &service.address, service.health, &service.database]);
+    }
+    let mut text = format!("auric {} is up after {} ms\n\n", ready.version, ready.ready_ms);
+    text.push_str(&crate::output::render(&table));
+    let Ready { catalog, example, .. } = ready;
+    let short_hash = catalog.hash.get(..12).unwrap_or(&catalog.hash);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "\ndata:    {}", ready.data.display());
+    let _ = writeln!(text, "catalog: {} ({} assets, {short_hash})", catalog.folder.display(), catalog.assets);
+    let _ = writeln!(text, "\ntry in another terminal:\n  {example}\nCtrl-C stops; the next start has everything.");
+    text
+}
+
+/// A call that can be pasted where this program was started.
+fn example(url: &str) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "auric".to_owned());
+    let target = if url.ends_with(":7401") { String::new() } else { format!(" --wallet {url}") };
+    format!("{} wallet post --credit discord:1 lumees 100 --reason gift{target}", quoted(&program))
+}
+
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || "/._-+".contains(character);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_shows_where_everything_is() {
+        let ready = Ready {
+            version: "0.1.0",
+            ready_ms: 123,
+            services: vec![ReadyService {
+                name: "wallet",
+                address: "http://127.0.0.1:7401".to_owned(),
+                health: "SERVING",
+                database: "sqlite:///srv/data/wallet.db".to_owned(),
+                schema: Schema { from: 0, to: 1 },
+            }],
+            data: "./data".into(),
+            catalog: ReadyCatalog { folder: "game".into(), assets: 9, hash: "0123456789abcdef".to_owned() },
+            example: "auric wallet post --credit discord:1 lumees 100 --reason gift".to_owned(),
+        };
+        insta::assert_snapshot!(text(&ready, Output::new(false, true)), @r"
+        auric 0.1.0 is up after 123 ms
+
+        service  address                health   database
+        wallet   http://127.0.0.1:7401  SERVING  sqlite:///srv/data/wallet.db
+
+        data:    ./data
+        catalog: game (9 assets, 0123456789ab)
+
+        try in another terminal:
+          auric wallet post --credit discord:1 lumees 100 --reason gift
+        Ctrl-C stops; the next start has everything.
+        ");
+    }
+
+    #[test]
+    fn a_path_with_a_space_can_be_pasted() {
+        assert_eq!(quoted("target/release/auric"), "target/release/auric");
+        assert_eq!(quoted("/my tools/auric"), "'/my tools/auric'");
+    }
+}

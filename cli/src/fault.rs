@@ -1,0 +1,229 @@
+//! Why a command did not do what it was asked, and the exit code that a script can branch on.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use auric_server::{ListenError, ServeError};
+use auric_status::{Problem, reason};
+use auric_wallet::StartError;
+use thiserror::Error;
+use tonic::Code;
+
+/// Everything that can end a command. `docs/operations.md` has the table of exit codes.
+#[derive(Debug, Error)]
+pub enum Fault {
+    /// A service said no, or did not say anything.
+    #[error("{}", describe(.problem))]
+    Problem {
+        /// What it said.
+        problem: Box<Problem>,
+        /// The key that was sent, where one was.
+        key: Option<String>,
+        /// Whether this is the first answer to the key, given again.
+        replayed: bool,
+    },
+    /// At least one check failed; the table says which.
+    #[error("{failed} of {checks} checks failed")]
+    Check {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        checks: usize,
+    },
+    /// A setting is wrong.
+    #[error("config: {0}")]
+    Config(String),
+    /// The catalog is wrong.
+    #[error("catalog {}: {reason}", folder.display())]
+    Catalog {
+        /// Where it was read.
+        folder: PathBuf,
+        /// File, key and reason.
+        reason: String,
+    },
+    /// The folder of everything that is kept cannot be used.
+    #[error("data folder {}: {reason}", folder.display())]
+    Data {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The port cannot be had.
+    #[error("{0}")]
+    Listen(String),
+    /// The database cannot be used.
+    #[error("database {database}: {reason}")]
+    Database {
+        /// Which, without its password.
+        database: String,
+        /// Why.
+        reason: String,
+    },
+    /// A second signal cut the drain.
+    #[error("stopped at once; requests under way were cut, and their callers do not know the outcome")]
+    Interrupted,
+    /// The reader of the output went away, which is its right.
+    #[error("the output was closed")]
+    OutputClosed,
+    /// Anything else.
+    #[error("{}", chain(.0))]
+    Other(#[from] anyhow::Error),
+}
+
+impl Fault {
+    /// Says which number a script sees.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit_number())
+    }
+
+    fn exit_number(&self) -> u8 {
+        match self {
+            Self::OutputClosed => 0,
+            Self::Other(_) => 1,
+            Self::Problem { problem, .. } => match problem.code {
+                Code::InvalidArgument | Code::OutOfRange => 2,
+                Code::FailedPrecondition
+                | Code::AlreadyExists
+                | Code::NotFound
+                | Code::PermissionDenied
+                | Code::Unauthenticated => 3,
+                Code::Unavailable
+                | Code::DeadlineExceeded
+                | Code::Cancelled
+                | Code::ResourceExhausted
+                | Code::Aborted => 4,
+                _ => 1,
+            },
+            Self::Check { .. } => 5,
+            Self::Config(_) | Self::Catalog { .. } => 10,
+            Self::Data { .. } => 11,
+            Self::Listen(_) => 12,
+            Self::Database { .. } => 13,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// Remembers the key that was sent, and whether the answer was given before.
+    #[must_use]
+    pub fn under_key(self, sent: &str, replayed: bool) -> Self {
+        match self {
+            Self::Problem { problem, .. } => Self::Problem { problem, key: Some(sent.to_owned()), replayed },
+            fault => fault,
+        }
+    }
+
+    /// Says what to do about it, where there is something to say.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::Problem { problem, .. } => advise(problem),
+            Self::Listen(_) => {
+                Some("stop the other process, or choose another port with --port or --listen".to_owned())
+            }
+            Self::Check { .. } => Some("mend what the table names and check again".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<Problem> for Fault {
+    fn from(problem: Problem) -> Self {
+        Self::Problem { problem: Box::new(problem), key: None, replayed: false }
+    }
+}
+
+impl From<ListenError> for Fault {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(chain(&error.into()))
+    }
+}
+
+impl From<StartError> for Fault {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config { .. } => Self::Config(error.to_string()),
+            error => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<ServeError> for Fault {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Listen(error) => error.into(),
+            error => Self::Other(error.into()),
+        }
+    }
+}
+
+fn describe(problem: &Problem) -> String {
+    let code = format!("{:?}", problem.code);
+    let word = if problem.reason.is_empty() { &code } else { &problem.reason };
+    format!("{word}: {}", problem.message)
+}
+
+/// Writes an error and what caused it on one line.
+pub fn chain(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    causes.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn advise(problem: &Problem) -> Option<String> {
+    let again = match problem.retry_after {
+        Some(delay) => format!("wait {} ms, then send it again under the same key", delay.as_millis()),
+        None => "send it again under the same key".to_owned(),
+    };
+    let text = match problem.reason.as_str() {
+        "INSUFFICIENT_FUNDS" => "ask for less, under a new key: this key keeps its answer".to_owned(),
+        "ABOVE_MAXIMUM" => "ask for less, or add --at-maximum clamp or overfill, under a new key".to_owned(),
+        "IDEMPOTENCY_KEY_REUSED" => "use a new key; `auric wallet mutation KEY` shows what this one did".to_owned(),
+        "MUTATION_NOT_SEEN" => "it may still arrive: to be sure, send the mutation again under this key".to_owned(),
+        reason::INVALID_ARGUMENT => "correct the request; nothing was stored, and the key is still unused".to_owned(),
+        _ => match problem.code {
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Aborted => {
+                again
+            }
+            Code::Internal => "look into the service's log under the trace id".to_owned(),
+            _ => return None,
+        },
+    };
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn number(code: Code, reason: &str) -> u8 {
+        Fault::from(Problem::new(code, reason, "why")).exit_number()
+    }
+
+    #[test]
+    fn a_refusal_and_an_unknown_outcome_have_different_exit_codes() {
+        assert_eq!(number(Code::InvalidArgument, "INVALID_ARGUMENT"), 2);
+        assert_eq!(number(Code::FailedPrecondition, "INSUFFICIENT_FUNDS"), 3);
+        assert_eq!(number(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), 3);
+        assert_eq!(number(Code::NotFound, "MUTATION_NOT_SEEN"), 3);
+        assert_eq!(number(Code::Unavailable, "UNAVAILABLE"), 4);
+        assert_eq!(number(Code::DeadlineExceeded, ""), 4);
+        assert_eq!(number(Code::Internal, "INTERNAL"), 1);
+    }
+
+    #[test]
+    fn advice_never_tells_to_use_a_new_key_when_the_outcome_is_unknown() {
+        for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::ResourceExhausted, Code::Aborted]
+        {
+            let problem = Problem::new(code, "ANY", "why").retry_after(Duration::from_millis(250));
+            let advice = Fault::from(problem).advice().unwrap();
+            assert_eq!(advice, "wait 250 ms, then send it again under the same key");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_told_on_the_same_line() {
+        let error = anyhow::anyhow!("permission denied").context("cannot write the lock");
+        assert_eq!(Fault::from(error).to_string(), "cannot write the lock: permission denied");
+    }
+}
