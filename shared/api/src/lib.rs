@@ -2,7 +2,12 @@
 //!
 //! Only the `grpc/` folder of a service and its clients name these types; a service's `domain/` has its own.
 
-#![allow(missing_docs, clippy::all, clippy::pedantic, reason = "generated code; the proto files carry the documentation")]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    reason = "generated code; the proto files carry the documentation"
+)]
 
 /// The wallet's API.
 pub mod wallet {
