@@ -38,6 +38,7 @@ impl Client {
         let channel =
             endpoint.connect_timeout(CONNECT_WAIT_MAX).tcp_nodelay(true).connect().await.map_err(|error| {
                 let why = chain(&error.into());
+                let why = why.trim_start_matches("transport error: ");
                 let message = format!("nothing answers at {url}: {why}; is it running? `auric up` starts it");
                 Problem::new(Code::Unavailable, reason::UNAVAILABLE, message)
             })?;

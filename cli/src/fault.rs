@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use auric_server::{ListenError, ServeError};
 use auric_status::{Problem, reason};
+use auric_telemetry::TelemetryError;
 use auric_wallet::StartError;
 use thiserror::Error;
 use tonic::Code;
@@ -50,8 +51,8 @@ pub enum Fault {
         reason: String,
     },
     /// The port cannot be had.
-    #[error("{0}")]
-    Listen(String),
+    #[error("{}", chain_of(.0))]
+    Listen(ListenError),
     /// The database cannot be used.
     #[error("database {database}: {reason}")]
     Database {
@@ -116,9 +117,9 @@ impl Fault {
     /// Says what to do about it, where there is something to say.
     pub fn advice(&self) -> Option<String> {
         match self {
-            Self::Problem { problem, .. } => advise(problem),
-            Self::Listen(_) => {
-                Some("stop the other process, or choose another port with --port or --listen".to_owned())
+            Self::Problem { problem, key, .. } => advise(problem, key.is_some()),
+            Self::Listen(ListenError::Taken { .. }) => {
+                Some("stop the other process, or choose another port (up --port, serve --listen)".to_owned())
             }
             Self::Check { .. } => Some("mend what the table names and check again".to_owned()),
             _ => None,
@@ -134,7 +135,7 @@ impl From<Problem> for Fault {
 
 impl From<ListenError> for Fault {
     fn from(error: ListenError) -> Self {
-        Self::Listen(chain(&error.into()))
+        Self::Listen(error)
     }
 }
 
@@ -143,6 +144,15 @@ impl From<StartError> for Fault {
         match error {
             StartError::Config { .. } => Self::Config(error.to_string()),
             error => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<TelemetryError> for Fault {
+    fn from(error: TelemetryError) -> Self {
+        match error {
+            TelemetryError::Filter { .. } => Self::Config(chain_of(&error)),
+            TelemetryError::Twice(_) => Self::Other(error.into()),
         }
     }
 }
@@ -162,16 +172,27 @@ fn describe(problem: &Problem) -> String {
     format!("{word}: {}", problem.message)
 }
 
-/// Writes an error and what caused it on one line.
+/// Writes an error and what caused it on one line; a cause that the line tells already is not told again.
 pub fn chain(error: &anyhow::Error) -> String {
-    let causes = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    causes.split_whitespace().collect::<Vec<_>>().join(" ")
+    chain_of(error.as_ref())
 }
 
-fn advise(problem: &Problem) -> Option<String> {
+fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let join = |line: String, cause: &(dyn std::error::Error + 'static)| match cause.to_string() {
+        text if line.contains(&text) => line,
+        text if line.is_empty() => text,
+        text => format!("{line}: {text}"),
+    };
+    causes.fold(String::new(), join).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn advise(problem: &Problem, has_key: bool) -> Option<String> {
+    // Only what changes something has a key, and only that must not be sent under another.
+    let again = if has_key { "send it again under the same key" } else { "try again" };
     let again = match problem.retry_after {
-        Some(delay) => format!("wait {} ms, then send it again under the same key", delay.as_millis()),
-        None => "send it again under the same key".to_owned(),
+        Some(delay) => format!("wait {} ms, then {again}", delay.as_millis()),
+        None => again.to_owned(),
     };
     let text = match problem.reason.as_str() {
         "INSUFFICIENT_FUNDS" => "ask for less, under a new key: this key keeps its answer".to_owned(),
@@ -216,8 +237,9 @@ mod tests {
         for code in [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled, Code::ResourceExhausted, Code::Aborted]
         {
             let problem = Problem::new(code, "ANY", "why").retry_after(Duration::from_millis(250));
-            let advice = Fault::from(problem).advice().unwrap();
+            let advice = Fault::from(problem.clone()).under_key("k-1", false).advice().unwrap();
             assert_eq!(advice, "wait 250 ms, then send it again under the same key");
+            assert_eq!(Fault::from(problem).advice().unwrap(), "wait 250 ms, then try again");
         }
     }
 
@@ -225,5 +247,7 @@ mod tests {
     fn a_cause_is_told_on_the_same_line() {
         let error = anyhow::anyhow!("permission denied").context("cannot write the lock");
         assert_eq!(Fault::from(error).to_string(), "cannot write the lock: permission denied");
+        let twice = anyhow::anyhow!("refused").context("connect: refused").context("transport");
+        assert_eq!(Fault::from(twice).to_string(), "transport: connect: refused");
     }
 }

@@ -21,7 +21,7 @@ use output::Output;
 #[command(name = "auric", version, propagate_version = true, max_term_width = 120, after_help = EXAMPLES)]
 struct Cli {
     /// Settings file [default: auric.toml, where there is one; variable: `AURIC_CONFIG`].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -30,12 +30,12 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  auric up                                                          starts every service, on SQLite, in ./data
-  auric wallet post --credit discord:1 lumees 100 --reason gift     moves units
-  auric wallet balance discord:1                                    shows what a player has
-  auric check                                                       looks whether everything is in order
+  auric up                                                        starts everything, in ./data
+  auric wallet post --credit discord:1 lumees 100 --reason gift   moves units
+  auric wallet balance discord:1                                  shows what a player has
+  auric check                                                     tells what is not in order
 
-Every setting can be given as a flag, as a variable (AURIC_…) or in auric.toml, and is taken from the first of these that names it.";
+A setting is taken from its flag, else from its variable (AURIC_…), else from auric.toml.";
 
 fn main() -> ExitCode {
     let surroundings = Surroundings::of_process();

@@ -1,5 +1,7 @@
 //! `auric check`: whether everything is in order, before a start and while it runs.
 
+use auric_db::{Database, PostgresSettings};
+use auric_wallet::StartError;
 use serde::Serialize;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
@@ -77,7 +79,7 @@ impl Check {
                 vec![
                     config_line(surroundings),
                     catalog_line(catalog.as_deref()),
-                    database_line(&settings, catalog.as_deref()).await,
+                    database_line(&settings).await,
                     wallet_line(&settings, self.serving).await,
                 ]
             }
@@ -121,28 +123,31 @@ fn catalog_line(catalog: Result<&std::path::Path, &Fault>) -> Line {
     Line::of("catalog", check_catalog(folder).map(valid))
 }
 
-async fn database_line(settings: &Settings, catalog: Result<&std::path::Path, &Fault>) -> Line {
+async fn database_line(settings: &Settings) -> Line {
     const NAME: &str = "wallet database";
-    let checked = async {
-        let database = settings.wallet_database()?;
-        let shown = services::without_password(&database);
-        let is_absent = lock::sqlite_path(&database).is_some_and(|path| !path.exists());
-        if is_absent {
-            return Ok(Err(format!("{shown} is not made yet: `auric up` or `auric migrate` makes it")));
-        }
-        let Ok(folder) = catalog else { return Ok(Err(format!("{shown} is not looked at without a catalog"))) };
-        let config = settings.wallet_config(folder.to_owned())?;
-        let opened = auric_wallet::Wallet::open(&config).await;
-        let wallet = opened.map_err(|error| wallet_fault(error, folder, &database))?;
-        let ready = wallet.ready().await;
-        wallet.close().await;
-        ready.map_err(|reason| Fault::Database { database: shown.clone(), reason })?;
-        Ok::<_, Fault>(Ok(format!("{shown} answers and is migrated")))
+    let database = match settings.wallet_database() {
+        Ok(database) => database,
+        Err(fault) => return Line::of(NAME, Err(fault)),
     };
-    match checked.await {
-        Ok(Err(absent)) => Line { name: NAME, state: State::Absent, detail: absent },
-        Ok(Ok(detail)) => Line::of(NAME, Ok(detail)),
-        Err(fault) => Line::of(NAME, Err(fault)),
+    let shown = services::without_password(&database);
+    if lock::sqlite_path(&database).is_some_and(|path| !path.exists()) {
+        let detail = format!("{shown} is not made yet: `auric up` or `auric migrate` makes it");
+        return Line { name: NAME, state: State::Absent, detail };
+    }
+    let looked = look_at_database(&database, settings.wallet.named_statements).await;
+    let looked = looked.map_err(|error| wallet_fault(error, std::path::Path::new(""), &database));
+    Line::of(NAME, looked.map(|()| format!("{shown} answers and is migrated")))
+}
+
+/// Connects beside what may be running, and changes nothing.
+async fn look_at_database(database: &str, named_statements: Option<bool>) -> Result<(), StartError> {
+    let named_statements = named_statements.unwrap_or(PostgresSettings::default().named_statements);
+    let database = Database::connect(database, PostgresSettings { connections_max: 1, named_statements }).await?;
+    let pending = auric_db::pending(&database, auric_wallet::store::migrator(&database)).await;
+    database.close().await;
+    match pending? {
+        None => Ok(()),
+        Some(pending) => Err(StartError::NotMigrated { pending }),
     }
 }
 

@@ -51,8 +51,7 @@ impl Serve {
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings) -> Result<(), Fault> {
         let Service::Wallet(_) = self.service;
-        let _telemetry =
-            auric_telemetry::init(settings.log.format, &settings.log.filter).map_err(anyhow::Error::from)?;
+        let _telemetry = auric_telemetry::init(settings.log.format, &settings.log.filter)?;
         warn_of_unknown(surroundings);
         let port = Port::take(settings, game::find(settings)?).await?;
         tracing::info!(catalog = port.summary.hash, assets = port.summary.assets, "the catalog is valid");

@@ -74,8 +74,7 @@ impl Up {
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings, output: Output) -> Result<(), Fault> {
         let begun = Instant::now();
-        let _telemetry =
-            auric_telemetry::init(settings.log.format, &settings.log.filter).map_err(anyhow::Error::from)?;
+        let _telemetry = auric_telemetry::init(settings.log.format, &settings.log.filter)?;
         super::serve::warn_of_unknown(surroundings);
         lock::make_folder(&settings.data)?;
         let catalog = game::find_or_write(settings)?;
