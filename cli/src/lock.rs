@@ -2,8 +2,9 @@
 //!
 //! SQLite's own locks are held for a moment at a time; two processes would take turns, each believing that it knows what is in the file.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::fault::Fault;
@@ -13,13 +14,17 @@ use crate::fault::Fault;
 #[must_use = "the file is free again when this is dropped"]
 pub struct FileLock(#[expect(dead_code, reason = "holding the file open is holding the lock")] File);
 
-/// Makes `folder` where it is absent.
+/// Makes `folder` where it is absent, for this user alone.
 ///
 /// # Errors
 ///
 /// [`Fault::Data`] when that cannot be done.
 pub fn make_folder(folder: &Path) -> Result<(), Fault> {
-    std::fs::create_dir_all(folder).map_err(|error| fault(folder, &format!("cannot be made: {error}")))
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| fault(folder, &format!("cannot be made: {error}")))
 }
 
 /// Locks the SQLite file of `database`; a server needs no lock.

@@ -1,0 +1,139 @@
+//! Starting and stopping.
+
+use std::net::TcpListener;
+
+use crate::support::{Up, auric, folder, run};
+
+#[test]
+fn the_first_start_makes_everything_and_the_next_has_it() {
+    let folder = folder();
+    let up = Up::start(folder.path());
+    assert_eq!(up.ready["services"][0]["health"], "SERVING");
+    assert_eq!(up.ready["services"][0]["schema"]["from"], 0);
+    // Outside a checkout the program brings its catalog.
+    assert_eq!(up.ready["catalog"]["folder"], "./data/game");
+    assert!(folder.path().join("data/game/assets.toml").is_file());
+    assert_eq!(up.wallet(&["post", "--credit", "a", "lumees", "100", "--reason", "gift", "--key", "k"]).code, 0);
+    up.signal("INT");
+    let (status, stderr) = up.wait();
+    assert!(status.success(), "{stderr}");
+    assert!(stderr.contains("stopped; everything is kept"), "{stderr}");
+
+    let up = Up::start(folder.path());
+    assert_eq!(up.ready["services"][0]["schema"]["from"], up.ready["services"][0]["schema"]["to"]);
+    let balance = up.wallet(&["balance", "a", "lumees", "--json"]).json();
+    assert_eq!(balance["balances"][0]["available"], 100);
+    up.signal("TERM");
+    assert!(up.wait().0.success());
+}
+
+#[test]
+fn a_killed_process_loses_nothing_and_blocks_nobody() {
+    let folder = folder();
+    let up = Up::start(folder.path());
+    assert_eq!(up.wallet(&["post", "--credit", "a", "lumees", "100", "--reason", "gift", "--key", "k"]).code, 0);
+    up.signal("KILL");
+    assert!(!up.wait().0.success());
+
+    let up = Up::start(folder.path());
+    let again =
+        up.wallet(&["post", "--credit", "a", "lumees", "100", "--reason", "gift", "--key", "k", "--json"]).json();
+    assert_eq!(again["replayed"], true);
+    assert_eq!(again["movements"][0]["available_after"], 100);
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_told_who_has_it() {
+    let folder = folder();
+    let _up = Up::start(folder.path());
+    for arguments in [&["up", "--port", "0"][..], &["migrate"], &["serve", "wallet", "--listen", "127.0.0.1:0"]] {
+        let second = run(folder.path(), arguments);
+        assert_eq!(second.code, 11, "{arguments:?}: {}", second.stderr);
+        assert_eq!(second.errors().len(), 1, "{}", second.stderr);
+        assert!(second.stderr.contains("in use by another process (process "), "{}", second.stderr);
+    }
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let folder = folder();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port().to_string();
+    let refused = run(folder.path(), &["up", "--port", &port]);
+    assert_eq!(refused.code, 12, "{}", refused.stderr);
+    assert_eq!(refused.errors(), [format!("error: port {port} is taken: another process listens on 127.0.0.1:{port}")]);
+}
+
+#[test]
+fn an_address_that_others_reach_is_refused() {
+    let folder = folder();
+    assert_eq!(run(folder.path(), &["migrate"]).code, 0);
+    std::fs::create_dir(folder.path().join("game")).unwrap();
+    std::fs::write(folder.path().join("game/assets.toml"), "[lumees]\nkind = \"currency\"\n").unwrap();
+    let refused = run(folder.path(), &["serve", "wallet", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.code, 12, "{}", refused.stderr);
+    assert!(refused.errors()[0].starts_with("error: refusing to listen on 0.0.0.0:0"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named() {
+    let folder = folder();
+    std::fs::write(folder.path().join("data"), "a file in its place").unwrap();
+    let refused = run(folder.path(), &["up", "--port", "0"]);
+    assert_eq!(refused.code, 11, "{}", refused.stderr);
+    assert_eq!(refused.errors(), ["error: data folder ./data: cannot be made: File exists (os error 17)"]);
+}
+
+#[test]
+fn an_invalid_catalog_is_named_by_file_key_and_reason() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("game")).unwrap();
+    std::fs::write(folder.path().join("game/assets.toml"), "[lumees]\nkind = \"currency\"\nmaximum = -1\n").unwrap();
+    let refused = run(folder.path(), &["up", "--port", "0"]);
+    assert_eq!(refused.code, 10, "{}", refused.stderr);
+    assert_eq!(refused.errors().len(), 1, "{}", refused.stderr);
+    assert!(refused.stderr.contains("catalog game: assets.toml: lumees.maximum: "), "{}", refused.stderr);
+}
+
+#[test]
+fn a_key_that_nobody_reads_is_refused_before_anything_is_made() {
+    let folder = folder();
+    std::fs::write(folder.path().join("auric.toml"), "dta = 'elsewhere'\n").unwrap();
+    let refused = run(folder.path(), &["up", "--port", "0"]);
+    assert_eq!(refused.code, 10, "{}", refused.stderr);
+    assert!(refused.errors()[0].contains("auric.toml: unknown field `dta`"), "{}", refused.stderr);
+    assert!(!folder.path().join("data").exists());
+}
+
+#[test]
+fn a_database_that_is_not_migrated_is_not_served() {
+    let folder = folder();
+    std::fs::create_dir_all(folder.path().join("data/game")).unwrap();
+    std::fs::write(folder.path().join("data/game/assets.toml"), "[lumees]\nkind = \"currency\"\n").unwrap();
+    let serve = ["serve", "wallet", "--listen", "127.0.0.1:0"];
+    let refused = run(folder.path(), &serve);
+    assert_eq!(refused.code, 13, "{}", refused.stderr);
+    assert!(refused.errors()[0].ends_with("run `auric migrate`"), "{}", refused.stderr);
+}
+
+#[test]
+fn check_tells_what_is_absent_from_what_is_wrong() {
+    let folder = folder();
+    // A port that nobody listens on.
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{free}");
+    let before = run(folder.path(), &["check", "--json", "--wallet", &nobody]);
+    assert_eq!((before.code, &before.json()["ok"]), (0, &true.into()), "{}", before.stdout);
+    assert_eq!(run(folder.path(), &["check", "--serving", "--wallet", &nobody]).code, 5);
+
+    let up = Up::start(folder.path());
+    let while_up = run(folder.path(), &["check", "--serving", "--json", "--wallet", &up.url]);
+    assert_eq!(while_up.code, 0, "{}", while_up.stdout);
+    let document = while_up.json();
+    let states: Vec<&str> =
+        document["checks"].as_array().unwrap().iter().map(|check| check["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["ok", "ok", "ok", "ok"], "{document}");
+
+    let mistyped = auric(folder.path(), &["check", "--json"]).env("AURIC_TIMEOUT_SECONDS", "soon").output().unwrap();
+    assert_eq!(mistyped.status.code(), Some(5));
+}
