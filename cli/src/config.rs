@@ -316,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn every_setting_is_in_the_table_of_operations() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for (variable, key) in VARIABLES {
+            let row = format!("| `{key}` | `{variable}` |");
+            assert!(page.lines().any(|line| line.starts_with(&row)), "docs/operations.md has no row {row}");
+        }
+    }
+
+    #[test]
     fn a_mistyped_variable_is_told() {
         let variables = surroundings(&[("AURIC_DTA", "x"), ("AURIC_DATA", "x"), ("AURIC_CONFIG", "x"), ("PATH", "x")]);
         assert_eq!(variables.unknown(), ["AURIC_DTA"]);

@@ -244,6 +244,15 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_of_the_wallet_is_documented() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        for reason in auric_wallet::reasons::ALL {
+            assert!(page.lines().any(|line| line == format!("## {reason}")), "docs/errors.md has no section {reason}");
+        }
+    }
+
+    #[test]
     fn a_cause_is_told_on_the_same_line() {
         let error = anyhow::anyhow!("permission denied").context("cannot write the lock");
         assert_eq!(Fault::from(error).to_string(), "cannot write the lock: permission denied");

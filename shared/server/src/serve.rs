@@ -173,5 +173,7 @@ fn reflection(
         .fold(tonic_reflection::server::Builder::configure(), |builder, name| builder.with_service_name(*name))
         .register_encoded_file_descriptor_set(auric_api::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        // No method names these, but a tool that shows an error's details asks for them.
+        .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
 }
