@@ -139,7 +139,7 @@ impl Port {
     ///
     /// # Errors
     ///
-    /// [`Fault`]; nothing is held and nothing was changed.
+    /// [`Fault`]; nothing is held, and no database was touched.
     pub async fn take(settings: &Settings, catalog: PathBuf) -> Result<Self, Fault> {
         let summary = check_catalog(&catalog)?;
         let lock = lock::lock(&settings.wallet_database()?)?;

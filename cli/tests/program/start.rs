@@ -21,6 +21,8 @@ fn the_first_start_makes_everything_and_the_next_has_it() {
 
     let up = Up::start(folder.path());
     assert_eq!(up.ready["services"][0]["schema"]["from"], up.ready["services"][0]["schema"]["to"]);
+    let ready_ms = up.ready["ready_ms"].as_u64().unwrap();
+    assert!(ready_ms < 1_000, "ready after {ready_ms} ms on existing data");
     let balance = up.wallet(&["balance", "a", "lumees", "--json"]).json();
     assert_eq!(balance["balances"][0]["available"], 100);
     up.signal("TERM");
