@@ -1,9 +1,9 @@
 //! The built program.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use auric_testkit::cargo::cargo;
 
 use crate::tree;
 
@@ -21,7 +21,7 @@ pub fn build_auric() -> Result<PathBuf> {
     let (Some(profile), Some(target)) = (above.next(), above.next()) else {
         bail!("{} is in no target folder", this.display())
     };
-    let mut command = Command::new(env!("CARGO"));
+    let mut command = cargo(env!("CARGO"));
     command
         .args(["build", "--quiet", "--workspace", "--bin", "auric", "--target-dir"])
         .arg(target)

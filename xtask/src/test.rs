@@ -88,7 +88,7 @@ fn start_servers() -> Result<(Postgres, Redis)> {
 }
 
 fn cargo(arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
+    let mut command = auric_testkit::cargo::cargo("cargo");
     command.args(arguments).current_dir(workspace_root());
     if std::io::stderr().is_terminal() {
         // Cargo and the runners see a pipe, and would leave the colours out.
