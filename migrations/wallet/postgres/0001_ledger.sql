@@ -19,6 +19,8 @@ CREATE TABLE players (
     last_number bigint      NOT NULL DEFAULT 0,
     last_hash   bytea       NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
     last_time   timestamptz NOT NULL DEFAULT to_timestamp(0),
+    -- No open hold of the player lapses before this.
+    next_expiry timestamptz,
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (player_id),
@@ -33,11 +35,20 @@ CREATE TABLE balances (
     available  bigint      NOT NULL,
     held       bigint      NOT NULL,
     room       bigint      NOT NULL,
+    owed       bigint      NOT NULL,
+    -- How often a credit pool was renewed.
+    generation bigint      NOT NULL,
+    -- The terms that a recharging balance was settled under.
+    settled_at      timestamptz,
+    regen_units     bigint,
+    interval_micros bigint,
+    capacity        bigint,
     version    bigint      NOT NULL,
     created_at timestamptz NOT NULL,
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (player_id, asset_id, pool_id),
     CHECK (available >= 0 AND held >= 0 AND room >= 0),
+    CHECK (owed BETWEEN 0 AND 9007199254740991),
     CHECK (available + held + room <= 9007199254740991)
 ) WITH (fillfactor = 50);
 
@@ -51,9 +62,11 @@ CREATE TABLE entries (
     available_change bigint      NOT NULL,
     held_change      bigint      NOT NULL,
     room_change      bigint      NOT NULL,
+    owed_change      bigint      NOT NULL,
     available_after  bigint      NOT NULL,
     held_after       bigint      NOT NULL,
     room_after       bigint      NOT NULL,
+    owed_after       bigint      NOT NULL,
     clamped          bigint      NOT NULL,
     reason           text        NOT NULL,
     context          text        NOT NULL,

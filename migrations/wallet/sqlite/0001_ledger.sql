@@ -7,6 +7,8 @@ CREATE TABLE players (
     last_number INTEGER NOT NULL DEFAULT 0 CHECK (last_number >= 0),
     last_hash   BLOB    NOT NULL DEFAULT (zeroblob(32)) CHECK (length(last_hash) = 32),
     last_time   INTEGER NOT NULL DEFAULT 0,
+    -- No open hold of the player lapses before this.
+    next_expiry INTEGER,
     created_at  INTEGER NOT NULL,
     updated_at  INTEGER NOT NULL,
     PRIMARY KEY (player_id)
@@ -19,6 +21,14 @@ CREATE TABLE balances (
     available  INTEGER NOT NULL,
     held       INTEGER NOT NULL,
     room       INTEGER NOT NULL,
+    owed       INTEGER NOT NULL CHECK (owed BETWEEN 0 AND 9007199254740991),
+    -- How often a credit pool was renewed.
+    generation INTEGER NOT NULL,
+    -- The terms that a recharging balance was settled under.
+    settled_at      INTEGER,
+    regen_units     INTEGER,
+    interval_micros INTEGER,
+    capacity        INTEGER,
     version    INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
@@ -37,9 +47,11 @@ CREATE TABLE entries (
     available_change INTEGER NOT NULL,
     held_change      INTEGER NOT NULL,
     room_change      INTEGER NOT NULL,
+    owed_change      INTEGER NOT NULL,
     available_after  INTEGER NOT NULL,
     held_after       INTEGER NOT NULL,
     room_after       INTEGER NOT NULL,
+    owed_after       INTEGER NOT NULL,
     clamped          INTEGER NOT NULL,
     reason           TEXT    NOT NULL,
     context          TEXT    NOT NULL,

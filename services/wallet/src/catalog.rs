@@ -1,17 +1,30 @@
-//! Reads the wallet's part of `game/`: the assets.
+//! Reads the wallet's part of `game/`: the assets, and how experience becomes levels.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod tables;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use auric_catalog::{CatalogError, CatalogHash, Source};
-use auric_ids::{AssetId, PoolId};
-use auric_money::Amount;
-use serde::Deserialize;
+use auric_ids::AssetId;
 
-use crate::domain::{Asset, AssetKind, Assets};
+use crate::domain::{AssetKind, Assets, Progression};
+use tables::{AssetTable, LevelsTable};
 
 /// The file with the assets.
 const ASSETS: &str = "assets.toml";
+
+/// The file that says how experience becomes levels; a game without levels has none.
+const LEVELS: &str = "levels.toml";
+
+/// A valid catalog, and its text.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub assets: Assets,
+    /// The text of its files, to be kept under its hash.
+    pub content: String,
+}
 
 /// What `auric check` says about a valid catalog.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,110 +48,85 @@ impl CatalogSummary {
 /// # Errors
 ///
 /// [`CatalogError`] with the file, the key and the reason.
-pub fn load(folder: &Path) -> Result<Assets, CatalogError> {
-    let source = Source::read(folder, ASSETS)?;
-    let tables: BTreeMap<AssetId, AssetTable> = source.parse()?;
+pub fn load(folder: &Path) -> Result<Loaded, CatalogError> {
+    let mut sources = vec![Source::read(folder, ASSETS)?];
+    if folder.join(LEVELS).exists() {
+        sources.push(Source::read(folder, LEVELS)?);
+    }
+    let texts: BTreeMap<&str, &str> =
+        sources.iter().map(|source| (source.name.as_str(), source.text.as_str())).collect();
+    let content = serde_json::to_string(&texts)
+        .map_err(|error| CatalogError::new(ASSETS, "", format!("cannot be kept: {error}")))?;
+    Ok(Loaded { assets: assets(&sources)?, content })
+}
+
+/// Reads a catalog that was kept.
+///
+/// # Errors
+///
+/// [`CatalogError`] when this version does not understand it.
+pub fn parse(content: &str) -> Result<Assets, CatalogError> {
+    let texts: BTreeMap<String, String> = serde_json::from_str(content)
+        .map_err(|error| CatalogError::new(ASSETS, "", format!("was not kept as a catalog: {error}")))?;
+    // In the order of load, which the hash depends on.
+    let mut sources: Vec<Source> = texts.into_iter().map(|(name, text)| Source { name, text }).collect();
+    sources.sort_by_key(|source| source.name != ASSETS);
+    assets(&sources)
+}
+
+/// Tests that `next` takes nothing away that players may have.
+///
+/// # Errors
+///
+/// [`CatalogError`] for an asset that is gone or of another kind.
+pub fn follows(before: &Assets, next: &Assets) -> Result<(), CatalogError> {
+    for (id, asset) in before.iter() {
+        let Some(found) = next.get(id) else {
+            let reason = "was in force and cannot be removed: players may have some; set retired = true";
+            return Err(CatalogError::new(ASSETS, id.as_str(), reason));
+        };
+        if word(&found.kind) != word(&asset.kind) {
+            let reason = format!("was {} and cannot become {}", word(&asset.kind), word(&found.kind));
+            return Err(CatalogError::new(ASSETS, format!("{id}.kind"), reason));
+        }
+        if let (AssetKind::Credit { pools: before }, AssetKind::Credit { pools }) = (&asset.kind, &found.kind)
+            && let Some(gone) = before.iter().find(|pool| !pools.contains(pool))
+        {
+            let reason = format!("the pool {gone} was in force and cannot be removed: players may have credits in it");
+            return Err(CatalogError::new(ASSETS, format!("{id}.pools"), reason));
+        }
+    }
+    Ok(())
+}
+
+fn assets(sources: &[Source]) -> Result<Assets, CatalogError> {
+    let source = |name: &str| sources.iter().find(|source| source.name == name);
+    let tables: BTreeMap<AssetId, AssetTable> = match source(ASSETS) {
+        Some(source) => source.parse()?,
+        None => return Err(CatalogError::new(ASSETS, "", "is missing")),
+    };
     if tables.is_empty() {
         return Err(CatalogError::new(ASSETS, "", "has no asset"));
     }
     let assets = tables.into_iter().map(|(id, table)| Ok((id.clone(), table.asset(&id)?)));
-    let assets = assets.collect::<Result<_, CatalogError>>()?;
-    Ok(Assets::new(CatalogHash::of(&[source]), assets))
+    let assets: BTreeMap<_, _> = assets.collect::<Result<_, CatalogError>>()?;
+    let progression: Option<Progression> = match source(LEVELS) {
+        Some(source) => Some(source.parse::<LevelsTable>()?.progression(&assets)?),
+        None => None,
+    };
+    tables::check_capacities(&assets)?;
+    Ok(Assets::new(CatalogHash::of(sources), assets, progression))
 }
 
-/// One `[asset]` of the file.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AssetTable {
-    kind: Kind,
-    maximum: Option<u64>,
-    pools: Option<Vec<PoolId>>,
-    #[serde(default)]
-    retired: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Currency,
-    Points,
-    Token,
-    Credit,
-}
-
-impl AssetTable {
-    fn asset(self, id: &AssetId) -> Result<Asset, CatalogError> {
-        let fault = |key: &str, reason: String| Err(CatalogError::new(ASSETS, format!("{id}.{key}"), reason));
-        if let Some(maximum) = self.maximum
-            && !(1..=Amount::MAX_UNITS).contains(&maximum)
-        {
-            return fault("maximum", format!("must be 1 to {}, is {maximum}", Amount::MAX_UNITS));
-        }
-        let kind = match (self.kind, self.pools) {
-            (Kind::Credit, Some(pools)) => AssetKind::Credit { pools: distinct(id, pools)? },
-            (Kind::Credit, None) => return fault("pools", "a credit asset must name its pools".to_owned()),
-            (_, Some(_)) => return fault("pools", "only a credit asset has pools".to_owned()),
-            (Kind::Currency, None) => AssetKind::Currency,
-            (Kind::Points, None) => AssetKind::Points,
-            (Kind::Token, None) => AssetKind::Token,
-        };
-        Ok(Asset { kind, maximum: self.maximum, retired: self.retired })
+const fn word(kind: &AssetKind) -> &'static str {
+    match kind {
+        AssetKind::Currency => "currency",
+        AssetKind::Points => "points",
+        AssetKind::Token => "token",
+        AssetKind::Credit { .. } => "credit",
+        AssetKind::Recharging(_) => "recharging",
     }
-}
-
-fn distinct(id: &AssetId, pools: Vec<PoolId>) -> Result<Vec<PoolId>, CatalogError> {
-    let fault = |reason: String| Err(CatalogError::new(ASSETS, format!("{id}.pools"), reason));
-    if pools.is_empty() {
-        return fault("must name at least one pool".to_owned());
-    }
-    let mut seen = BTreeSet::new();
-    for pool in &pools {
-        if pool.as_str().is_empty() {
-            return fault("a pool must have a name".to_owned());
-        }
-        if !seen.insert(pool) {
-            return fault(format!("names the pool {pool} twice"));
-        }
-    }
-    Ok(pools)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::load;
-
-    fn fault(text: &str) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("assets.toml"), text).unwrap();
-        load(folder.path()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_shipped_catalog_is_valid_and_has_the_five_pillars() {
-        // R-W1
-        let game = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../game");
-        let assets = load(&game).unwrap();
-        for pillar in ["lumees", "auric_coin", "azurites", "aether", "shards"] {
-            assert!(assets.get(&pillar.parse().unwrap()).is_some(), "{pillar}");
-        }
-    }
-
-    #[test]
-    fn a_fault_names_the_file_the_key_and_the_reason() {
-        let max = "assets.toml: lumees.maximum: must be 1 to 9007199254740991, is 0";
-        assert_eq!(fault("[lumees]\nkind = \"currency\"\nmaximum = 0"), max);
-        assert!(fault("[lumees]\nkind = \"gold\"").starts_with("assets.toml: lumees.kind: unknown variant `gold`"));
-        assert!(fault("[LUMEES]\nkind = \"currency\"").contains("has 'L' at position 1"));
-        assert_eq!(fault("[c]\nkind = \"credit\"\npools = []"), "assets.toml: c.pools: must name at least one pool");
-        assert_eq!(
-            fault("[c]\nkind = \"credit\"\npools = [\"a\", \"a\"]"),
-            "assets.toml: c.pools: names the pool a twice"
-        );
-        assert_eq!(fault("[c]\nkind = \"credit\""), "assets.toml: c.pools: a credit asset must name its pools");
-        assert_eq!(
-            fault("[c]\nkind = \"token\"\npools = [\"a\"]"),
-            "assets.toml: c.pools: only a credit asset has pools"
-        );
-        assert_eq!(fault(""), "assets.toml: -: has no asset");
-    }
-}
+mod tests;

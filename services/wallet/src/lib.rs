@@ -21,10 +21,9 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::WalletConfig;
 pub use grpc::{SERVICE_NAME, reasons};
-pub use handlers::Handlers;
+pub use handlers::{AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply};
 
 use domain::Rules;
-use store::WalletStore;
 
 /// A running wallet, not yet listening.
 #[derive(Clone, Debug)]
@@ -47,6 +46,9 @@ pub enum StartError {
         /// The newest migration that is not applied.
         pending: i64,
     },
+    /// The catalog's folder cannot be watched.
+    #[error("the catalog's folder cannot be watched")]
+    Watch(#[from] notify::Error),
     /// A setting that cannot be.
     #[error("{key}: {reason}")]
     Config {
@@ -58,26 +60,24 @@ pub enum StartError {
 }
 
 impl Wallet {
-    /// Loads the catalog and connects to the database.
+    /// Loads the catalog, connects to the database, and watches the catalog's files from then on.
     ///
     /// # Errors
     ///
     /// [`StartError`]: each says what to mend.
     pub async fn open(config: &WalletConfig) -> Result<Self, StartError> {
-        let assets = catalog::load(&config.catalog)?;
+        let loaded = catalog::load(&config.catalog)?;
         let seal = config.seal()?;
         let database = auric_db::Database::connect(&config.database, config.postgres()).await?;
         if let Some(pending) = auric_db::pending(&database, store::migrator(&database)).await? {
             return Err(StartError::NotMigrated { pending });
         }
         let store = store::on(database, Arc::new(auric_time::SystemClock));
-        Ok(Self::on(store, Rules { assets: Arc::new(assets), seal }, config))
-    }
-
-    /// Starts on an open store, with rules that are already loaded.
-    #[must_use]
-    pub fn on(store: Arc<dyn WalletStore>, rules: Rules, config: &WalletConfig) -> Self {
-        Self { handlers: Arc::new(Handlers::start(store, rules, config.lanes.settings())) }
+        handlers::keep_catalog(store.as_ref(), &loaded).await?;
+        let rules = Rules { assets: Arc::new(loaded.assets), seal };
+        let handlers = Arc::new(Handlers::start(store, rules, config.lanes.settings()));
+        handlers.watch_catalog(config.catalog.clone())?;
+        Ok(Self { handlers })
     }
 
     /// The gRPC services, to be served.
@@ -92,6 +92,11 @@ impl Wallet {
         &[SERVICE_NAME]
     }
 
+    /// Ends the streams that are open, so that they do not hold up a drain.
+    pub fn end_streams(&self) {
+        self.handlers.end_streams();
+    }
+
     /// Whether it can serve now.
     ///
     /// # Errors
@@ -104,6 +109,15 @@ impl Wallet {
     /// Answers what is under way, takes nothing new, and lets go of the database.
     pub async fn close(self) {
         self.handlers.close().await;
+    }
+}
+
+impl From<ReloadError> for StartError {
+    fn from(error: ReloadError) -> Self {
+        match error {
+            ReloadError::Catalog(fault) => Self::Catalog(fault),
+            ReloadError::Store(error) => Self::Store(error),
+        }
     }
 }
 
@@ -122,5 +136,5 @@ pub async fn migrate(url: &str) -> Result<Migrated, StartError> {
 ///
 /// [`CatalogError`] with the file, the key and the reason.
 pub fn check_catalog(folder: &Path) -> Result<CatalogSummary, CatalogError> {
-    Ok(CatalogSummary::of(&catalog::load(folder)?))
+    Ok(CatalogSummary::of(&catalog::load(folder)?.assets))
 }

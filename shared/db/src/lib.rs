@@ -5,7 +5,9 @@
 mod connect;
 mod error;
 mod migrate;
+mod time;
 
 pub use connect::{Database, PostgresSettings, SqliteDatabase};
 pub use error::{Contention, StoreError};
 pub use migrate::{Migrated, migrate, pending};
+pub use time::DbTime;

@@ -28,6 +28,18 @@ define_ids! {
     /// Why something was done, in the caller's word: 1 to 64 of `a-z 0-9 _ . -`.
     Reason, "reason", Rule::lower(64, "_.-");
 
+    /// A caller's own name for one hold: 1 to 128 printable ASCII characters, no space.
+    HoldId, "hold_id", Rule::printable(128);
+
+    /// What kind of reward a claim is: 1 to 50 of `a-z 0-9 _ . -`, such as `daily`.
+    ClaimType, "claim_type", Rule::lower(50, "_.-");
+
+    /// Which reward of its kind: 1 to 100 printable ASCII characters, no space, such as a date or an encounter's id.
+    ClaimKey, "claim_key", Rule::printable(100);
+
+    /// What a player raises with stat points: 1 to 32 of `a-z 0-9 _`.
+    StatId, "stat_id", Rule::lower(32, "_");
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }

@@ -2,26 +2,29 @@
 
 use auric_ids::{AssetId, PlayerId, PoolId};
 use auric_money::Amount;
+use serde::{Deserialize, Serialize};
 
 /// Which balance: its order is the order of locking and of writing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BalanceKey {
     /// Whose.
     pub player: PlayerId,
     /// Of what.
     pub asset: AssetId,
     /// In which pool; the empty one where the asset has none.
+    #[serde(default = "super::asset::no_pool", skip_serializing_if = "is_empty")]
     pub pool: PoolId,
 }
 
-/// What a player can spend of one asset, what is set aside, and what is promised to come.
+/// What a player can spend of one asset, what is set aside, what is promised to come, and what is owed.
 ///
-/// Invariant: `available_units + held_units + room_units <= Amount::MAX_UNITS`.
+/// Invariant: `available_units + held_units + room_units <= Amount::MAX_UNITS`, and `owed_units` by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     available_units: u64,
     held_units: u64,
     room_units: u64,
+    owed_units: u64,
 }
 
 /// What a movement adds to (positive) or takes from (negative) each part of a balance.
@@ -33,16 +36,26 @@ pub struct Change {
     pub held_units: i64,
     /// Of the room.
     pub room_units: i64,
+    /// Of what is owed.
+    pub owed_units: i64,
 }
 
 impl Balance {
     /// Takes up a balance that was stored.
     ///
-    /// `None` when the three parts break the invariant: the store was changed by someone else's hand.
+    /// `None` when the parts break the invariant: the store was changed by someone else's hand.
     #[must_use]
-    pub fn from_parts(available_units: u64, held_units: u64, room_units: u64) -> Option<Self> {
+    pub fn from_parts(parts: [u64; 4]) -> Option<Self> {
+        let [available_units, held_units, room_units, owed_units] = parts;
         let total = available_units.checked_add(held_units)?.checked_add(room_units)?;
-        (total <= Amount::MAX_UNITS).then_some(Self { available_units, held_units, room_units })
+        let fits = total <= Amount::MAX_UNITS && owed_units <= Amount::MAX_UNITS;
+        fits.then_some(Self { available_units, held_units, room_units, owed_units })
+    }
+
+    /// Available, held, room, owed.
+    #[must_use]
+    pub const fn parts(self) -> [u64; 4] {
+        [self.available_units, self.held_units, self.room_units, self.owed_units]
     }
 
     /// Units that can be spent now.
@@ -63,7 +76,13 @@ impl Balance {
         self.room_units
     }
 
-    /// What counts against a maximum: the three parts together.
+    /// Units that a refund took beyond what was there; the next increases pay them first.
+    #[must_use]
+    pub const fn owed_units(self) -> u64 {
+        self.owed_units
+    }
+
+    /// What counts against a maximum: available, held and room together.
     #[must_use]
     pub const fn total_units(self) -> u64 {
         self.available_units.saturating_add(self.held_units).saturating_add(self.room_units)
@@ -72,11 +91,12 @@ impl Balance {
     /// The balance after `change`; `None` when a part would be below zero, or all of it beyond the bound.
     #[must_use]
     pub fn after(self, change: Change) -> Option<Self> {
-        Self::from_parts(
+        Self::from_parts([
             self.available_units.checked_add_signed(change.available_units)?,
             self.held_units.checked_add_signed(change.held_units)?,
             self.room_units.checked_add_signed(change.room_units)?,
-        )
+            self.owed_units.checked_add_signed(change.owed_units)?,
+        ])
     }
 }
 
@@ -92,6 +112,53 @@ impl Change {
     pub fn debit(units: u64) -> Self {
         Self { available_units: signed(units).saturating_neg(), ..Self::default() }
     }
+
+    /// Sets `units` aside.
+    #[must_use]
+    pub fn hold(units: u64) -> Self {
+        Self { held_units: signed(units), ..Self::debit(units) }
+    }
+
+    /// Gives `units` that were set aside back.
+    #[must_use]
+    pub fn unhold(units: u64) -> Self {
+        Self { available_units: signed(units), ..Self::take_held(units) }
+    }
+
+    /// Takes `units` that were set aside.
+    #[must_use]
+    pub fn take_held(units: u64) -> Self {
+        Self { held_units: signed(units).saturating_neg(), ..Self::default() }
+    }
+
+    /// Promises room for `units`.
+    #[must_use]
+    pub fn promise(units: u64) -> Self {
+        Self { room_units: signed(units), ..Self::default() }
+    }
+
+    /// Takes back room for `promised_units`, and adds `units` of it to what can be spent.
+    #[must_use]
+    pub fn fulfil(promised_units: u64, units: u64) -> Self {
+        Self { room_units: signed(promised_units).saturating_neg(), ..Self::credit(units) }
+    }
+
+    /// Available, held, room, owed.
+    #[must_use]
+    pub const fn parts(self) -> [i64; 4] {
+        [self.available_units, self.held_units, self.room_units, self.owed_units]
+    }
+
+    /// The change with these parts: available, held, room, owed.
+    #[must_use]
+    pub const fn from_parts(parts: [i64; 4]) -> Self {
+        let [available_units, held_units, room_units, owed_units] = parts;
+        Self { available_units, held_units, room_units, owed_units }
+    }
+}
+
+fn is_empty(pool: &PoolId) -> bool {
+    pool.as_str().is_empty()
 }
 
 /// A number of units as a change. Numbers beyond `i64` stop there, where [`Balance::after`] refuses them.
@@ -106,7 +173,7 @@ mod tests {
 
     #[test]
     fn no_part_goes_below_zero() {
-        let ten = Balance::from_parts(10, 0, 0).unwrap();
+        let ten = Balance::from_parts([10, 0, 0, 0]).unwrap();
         assert_eq!(ten.after(Change::debit(10)), Some(Balance::default()));
         assert_eq!(ten.after(Change::debit(11)), None);
         assert_eq!(ten.after(Change { held_units: -1, ..Change::default() }), None);
@@ -115,9 +182,9 @@ mod tests {
 
     #[test]
     fn the_sum_of_the_parts_is_bounded() {
-        assert!(Balance::from_parts(Amount::MAX_UNITS, 0, 0).is_some());
-        assert_eq!(Balance::from_parts(Amount::MAX_UNITS, 1, 0), None);
-        assert_eq!(Balance::from_parts(u64::MAX, 1, 1), None);
+        assert!(Balance::from_parts([Amount::MAX_UNITS, 0, 0, 0]).is_some());
+        assert_eq!(Balance::from_parts([Amount::MAX_UNITS, 1, 0, 0]), None);
+        assert_eq!(Balance::from_parts([u64::MAX, 1, 1, 0]), None);
         assert_eq!(Balance::default().after(Change::credit(u64::MAX)), None);
     }
 }

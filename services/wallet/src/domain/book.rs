@@ -1,17 +1,19 @@
 //! The working set of one batch: what was loaded under the locks, what was decided on it, and what is to be written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
-use auric_ids::{AssetId, PlayerId};
+use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, Reason, TraceId};
 use auric_time::Timestamp;
 
+use super::draft::{Changes, Draft};
 use super::{
-    Action, Assets, Balance, BalanceKey, Change, Entry, Fingerprint, Head, Method, Movement, MovementKind, Mutation,
-    MutationKey, Outcome, Seal,
+    Action, Assets, Balance, BalanceKey, Entry, Fingerprint, Guard, Head, Hold, Method, Movement, Mutation,
+    MutationKey, Note, Outcome, Seal, Settled,
 };
 
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct BatchKeys {
     /// Players to lock.
     pub players: BTreeSet<PlayerId>,
@@ -19,6 +21,11 @@ pub struct BatchKeys {
     pub assets: BTreeSet<(PlayerId, AssetId)>,
     /// Keys to look up.
     pub mutations: BTreeSet<MutationKey>,
+    /// Holds to load. Their players are locked too: the store looks them up before it locks.
+    pub holds: BTreeSet<HoldId>,
+    /// Claims to look up.
+    pub guards: BTreeSet<Guard>,
+    catalog: Arc<Assets>,
 }
 
 /// What the store read after it had locked the players.
@@ -27,20 +34,48 @@ pub struct Opened {
     /// The database's clock, read after the locks were granted.
     pub now: Timestamp,
     /// Every locked player.
-    pub players: Vec<(PlayerId, Head)>,
+    pub players: Vec<(PlayerId, Player)>,
     /// Every balance that exists.
     pub balances: Vec<(BalanceKey, Row)>,
     /// Every key that was used before.
     pub records: Vec<Record>,
+    /// Every hold that exists, and whose players are locked; with every hold of a locked player whose time is up.
+    pub holds: Vec<HoldRow>,
+    /// Every claim that was made, by the key that made it.
+    pub claims: Vec<ClaimRow>,
 }
 
-/// A balance and the number of times that it was written.
+/// A balance and all that is stored beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     /// What is there.
     pub balance: Balance,
+    /// How often a credit pool was renewed.
+    pub generation: u64,
+    /// The terms that a recharging balance was settled under; absent for every other kind.
+    pub settled: Option<Settled>,
     /// 0 for a balance that was never written; the store writes only over the version that was loaded.
     pub version: u64,
+}
+
+/// A hold and the number of times that it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldRow {
+    /// The hold.
+    pub hold: Hold,
+    /// 0 for a hold that was never written.
+    pub version: u64,
+}
+
+/// A claim that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimRow {
+    /// Its guard.
+    pub guard: Guard,
+    /// The mutation that made it.
+    pub key: MutationKey,
+    /// What that was answered.
+    pub outcome: Outcome,
 }
 
 /// A mutation that was answered: kept for ever.
@@ -65,27 +100,49 @@ pub struct Player {
     pub loaded: Head,
     /// The end of the audit now.
     pub head: Head,
+    /// No open hold of the player lapses before this; absent when none lapses at all.
+    pub next_expiry: Option<Timestamp>,
+    /// The same, as it was loaded.
+    pub loaded_expiry: Option<Timestamp>,
+}
+
+/// What came into and went out of the game, for one asset and reason, on one day.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Units that players got.
+    pub issued_units: u64,
+    /// Units that players lost.
+    pub burned_units: u64,
 }
 
 /// Everything that a batch decided, in the order of writing: keys first, then the rest, each ascending.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
-    /// Keys and their answers, in ascending order of the key.
+    /// Keys and their answers.
     pub records: Vec<Record>,
+    /// Guards of new claims.
+    pub claims: Vec<(Guard, MutationKey, Timestamp)>,
+    /// Holds as they are to be, with the version that they are to get.
+    pub holds: Vec<HoldRow>,
     /// New entries; a player's in the order of their numbers.
     pub entries: Vec<Entry>,
-    /// Balances as they are to be, in ascending order, with the version that they are to get.
+    /// Balances as they are to be, with the version that they are to get.
     pub balances: Vec<(BalanceKey, Row)>,
-    /// Players whose head moved, in ascending order.
+    /// Players who changed.
     pub players: Vec<(PlayerId, Player)>,
+    /// What is to be added to the counters, by asset, reason and day.
+    pub flows: BTreeMap<(AssetId, Reason, i32), Flow>,
+    /// The newest time of the batch.
+    pub time: Timestamp,
 }
 
-impl Journal {
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.entries.is_empty()
-    }
+/// The rules that a batch is decided by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The catalog in force.
+    pub assets: Arc<Assets>,
+    /// How entries are chained.
+    pub seal: Seal,
 }
 
 /// The working set of one batch.
@@ -94,34 +151,121 @@ pub struct Book {
     now: Timestamp,
     players: BTreeMap<PlayerId, Player>,
     balances: HashMap<BalanceKey, Row>,
-    dirty: BTreeSet<BalanceKey>,
     records: HashMap<MutationKey, Record>,
-    decided: BTreeSet<MutationKey>,
-    entries: Vec<Entry>,
+    holds: BTreeMap<HoldId, HoldRow>,
+    claims: HashMap<Guard, ClaimRow>,
+    journal: Written,
 }
 
-/// The changes of one mutation, not yet part of the book. Dropping it undoes them.
-#[derive(Debug)]
-pub struct Draft<'book> {
-    book: &'book Book,
-    changed: HashMap<BalanceKey, Balance>,
-    movements: Vec<Movement>,
+/// What is new in the book.
+#[derive(Debug, Default)]
+struct Written {
+    records: BTreeSet<MutationKey>,
+    claims: BTreeSet<Guard>,
+    holds: BTreeSet<HoldId>,
+    balances: BTreeSet<BalanceKey>,
+    entries: Vec<Entry>,
+    flows: BTreeMap<(AssetId, Reason, i32), Flow>,
+}
+
+/// Who and why, for the entries of one change.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Why.
+    pub note: &'a Note,
+    /// Who.
+    pub caller: &'a CallerId,
+    /// Under which key.
+    pub key: &'a IdempotencyKey,
+    /// In which trace.
+    pub trace_id: &'a TraceId,
 }
 
 impl BatchKeys {
+    /// The keys of an empty batch, under `catalog`.
+    #[must_use]
+    pub fn new(catalog: &Arc<Assets>) -> Self {
+        Self {
+            players: BTreeSet::new(),
+            assets: BTreeSet::new(),
+            mutations: BTreeSet::new(),
+            holds: BTreeSet::new(),
+            guards: BTreeSet::new(),
+            catalog: Arc::clone(catalog),
+        }
+    }
+
     /// Adds what `mutation` may touch.
     pub fn add(&mut self, mutation: &Mutation) {
         self.mutations.insert(mutation.key.clone());
+        for player in mutation.action.players() {
+            self.lock(player);
+        }
         match &mutation.action {
-            Action::Post(post) => {
-                for leg in &post.legs {
-                    if !self.players.contains(&leg.player) {
-                        self.players.insert(leg.player.clone());
-                    }
-                    self.assets.insert((leg.player.clone(), leg.asset.clone()));
+            Action::Post(post) | Action::Transfer(post) => {
+                post.legs.iter().for_each(|leg| self.touch(&leg.player, &leg.asset))
+            }
+            Action::Claim(claim) => {
+                claim.post.legs.iter().for_each(|leg| self.touch(&leg.player, &leg.asset));
+                self.guards.insert(claim.guard.clone());
+            }
+            Action::Reserve(reserve) => {
+                for end in reserve.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)) {
+                    self.touch(&end.player, &end.asset);
+                }
+                self.holds.insert(reserve.hold.clone());
+            }
+            Action::Commit(commit) => drop(self.holds.insert(commit.hold.clone())),
+            Action::Release(release) => drop(self.holds.insert(release.hold.clone())),
+            Action::SpendStatPoints(spend) => {
+                let Some(progression) = self.catalog.progression() else { return };
+                let assets = [Some(&progression.stat_points), progression.stats.get(&spend.stat)];
+                for asset in assets.map(|asset| asset.cloned()).into_iter().flatten() {
+                    self.touch(&spend.player, &asset);
                 }
             }
+            Action::RenewCredits(renew) => self.touch(&renew.player, &renew.asset),
+            Action::Void => {}
         }
+    }
+
+    /// Adds what a look at a balance needs.
+    pub fn add_view(&mut self, player: &PlayerId, asset: &AssetId) {
+        self.lock(player);
+        self.touch(player, asset);
+    }
+
+    /// Adds all that the end of `hold` touches.
+    pub fn add_hold(&mut self, hold: &Hold) {
+        for key in hold.balances() {
+            self.lock(&key.player);
+            self.touch(&key.player, &key.asset);
+        }
+    }
+
+    fn lock(&mut self, player: &PlayerId) {
+        if !self.players.contains(player) {
+            self.players.insert(player.clone());
+        }
+    }
+
+    fn touch(&mut self, player: &PlayerId, asset: &AssetId) {
+        if self.assets.insert((player.clone(), asset.clone())) {
+            let catalog = Arc::clone(&self.catalog);
+            for related in catalog.related(asset) {
+                self.assets.insert((player.clone(), related.clone()));
+            }
+        }
+    }
+}
+
+impl Opened {
+    /// The players of whom a hold may have lapsed by the newest time that a mutation of this batch can be given.
+    #[must_use]
+    pub fn due_players(&self) -> Vec<PlayerId> {
+        let newest = self.players.iter().map(|(_, player)| player.head.time).fold(self.now, Timestamp::max);
+        let due = self.players.iter().filter(|(_, player)| player.next_expiry.is_some_and(|next| next <= newest));
+        due.map(|(id, _)| id.clone()).collect()
     }
 }
 
@@ -129,15 +273,14 @@ impl Book {
     /// Opens the book on what was loaded.
     #[must_use]
     pub fn new(opened: Opened) -> Self {
-        let players = opened.players.into_iter().map(|(id, head)| (id, Player { loaded: head, head })).collect();
         Self {
             now: opened.now,
-            players,
+            players: opened.players.into_iter().collect(),
             balances: opened.balances.into_iter().collect(),
-            dirty: BTreeSet::new(),
             records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
-            decided: BTreeSet::new(),
-            entries: Vec::new(),
+            holds: opened.holds.into_iter().map(|row| (row.hold.id.clone(), row)).collect(),
+            claims: opened.claims.into_iter().map(|claim| (claim.guard.clone(), claim)).collect(),
+            journal: Written::default(),
         }
     }
 
@@ -147,6 +290,30 @@ impl Book {
         self.records.get(key)
     }
 
+    /// The claim that was made of `guard`.
+    #[must_use]
+    pub fn claim(&self, guard: &Guard) -> Option<&ClaimRow> {
+        self.claims.get(guard)
+    }
+
+    /// The hold of that name.
+    #[must_use]
+    pub fn hold(&self, id: &HoldId) -> Option<&Hold> {
+        self.holds.get(id).map(|row| &row.hold)
+    }
+
+    /// A locked player.
+    #[must_use]
+    pub fn player(&self, id: &PlayerId) -> Player {
+        self.players.get(id).copied().unwrap_or_default()
+    }
+
+    /// The row as it stands now; empty when it was never written.
+    #[must_use]
+    pub fn row(&self, key: &BalanceKey) -> Row {
+        self.balances.get(key).copied().unwrap_or_default()
+    }
+
     /// The time for a mutation that touches `players`: the database's clock, and never before a time that one of them was told.
     #[must_use]
     pub fn time_for<'a>(&self, players: impl Iterator<Item = &'a PlayerId>) -> Timestamp {
@@ -154,103 +321,133 @@ impl Book {
         told.fold(self.now, Timestamp::max)
     }
 
-    /// The balance as it stands now; zero when it was never written.
-    #[must_use]
-    pub fn balance(&self, key: &BalanceKey) -> Balance {
-        self.balances.get(key).copied().unwrap_or_default().balance
-    }
-
     /// Starts the changes of one mutation.
     #[must_use]
-    pub fn draft(&self) -> Draft<'_> {
-        Draft { book: self, changed: HashMap::new(), movements: Vec::new() }
+    pub fn draft<'a>(&'a self, rules: &'a Rules, time: Timestamp) -> Draft<'a> {
+        Draft::new(self, rules, time)
+    }
+
+    /// The holds of `player` whose time is up.
+    #[must_use]
+    pub fn due_holds(&self, player: &PlayerId, time: Timestamp) -> Vec<HoldId> {
+        let expired = self.players.get(player).and_then(|player| player.next_expiry).is_some_and(|next| next <= time);
+        if !expired {
+            return Vec::new();
+        }
+        let of_player = |row: &&HoldRow| row.hold.balances().any(|key| key.player == *player);
+        let due = self.holds.values().filter(|row| row.hold.is_due(time)).filter(of_player);
+        due.map(|row| row.hold.id.clone()).collect()
+    }
+
+    /// Notes that nothing of `player` lapses before the first of the open holds that are at hand.
+    ///
+    /// Call it when every hold that is due was loaded: the store loads all of a player's lapsing holds as soon as one may be due.
+    pub fn reckon_next_expiry(&mut self, id: &PlayerId) {
+        let of_player = |row: &&HoldRow| row.hold.is_open() && row.hold.balances().any(|key| key.player == *id);
+        let next = self.holds.values().filter(of_player).filter_map(|row| row.hold.expires_at).min();
+        if let Some(player) = self.players.get_mut(id) {
+            player.next_expiry = next;
+        }
     }
 
     /// Makes the changes of a mutation part of the book: numbers and chains its movements, one entry each.
-    pub fn apply(&mut self, changes: Changes, of: &Mutation, time: Timestamp, rules: &Rules) -> Vec<Movement> {
-        let Action::Post(post) = &of.action;
-        let mut movements = changes.movements;
+    pub fn apply(&mut self, changes: Changes, origin: Origin<'_>, rules: &Rules) -> Vec<Movement> {
+        let Changes { rows, mut movements, holds, time } = changes;
         for movement in &mut movements {
             let player = self.players.entry(movement.key.player.clone()).or_default();
             movement.number = player.head.number.saturating_add(1);
             let mut entry = Entry {
                 movement: movement.clone(),
-                reason: post.reason.clone(),
-                context: post.context.clone(),
-                caller: of.key.caller.clone(),
-                idempotency_key: of.key.key.clone(),
-                trace_id: of.trace_id.clone(),
+                note: origin.note.clone(),
+                caller: origin.caller.clone(),
+                idempotency_key: origin.key.clone(),
+                trace_id: origin.trace_id.clone(),
                 catalog_hash: rules.assets.hash,
                 time,
                 hash: [0; 32],
             };
             entry.hash = rules.seal.hash(&player.head.hash, &entry);
             player.head = Head { number: movement.number, hash: entry.hash, time };
-            self.entries.push(entry);
+            self.journal.count(&entry);
+            self.journal.entries.push(entry);
         }
-        for (key, balance) in changes.balances {
-            let row = self.balances.entry(key.clone()).or_default();
-            row.balance = balance;
-            if self.dirty.insert(key) {
-                row.version = row.version.saturating_add(1);
-            }
+        for (key, row) in rows {
+            let stored = self.balances.entry(key.clone()).or_default();
+            let first = self.journal.balances.insert(key);
+            let version = stored.version.saturating_add(u64::from(first));
+            *stored = Row { version, ..row };
+        }
+        for hold in holds {
+            self.put_hold(hold);
         }
         movements
     }
 
+    /// Keeps a hold as it is to be.
+    pub fn put_hold(&mut self, hold: Hold) {
+        let id = hold.id.clone();
+        if let Some(expires_at) = hold.expires_at.filter(|_| hold.is_open()) {
+            for key in hold.balances() {
+                if let Some(player) = self.players.get_mut(&key.player) {
+                    player.next_expiry = Some(player.next_expiry.map_or(expires_at, |next| next.min(expires_at)));
+                }
+            }
+        }
+        let loaded = self.holds.get(&id).map_or(0, |row| row.version);
+        let first = self.journal.holds.insert(id.clone());
+        self.holds.insert(id, HoldRow { hold, version: loaded.saturating_add(u64::from(first)) });
+    }
+
+    /// Keeps a claim, for the twins in this batch and for the store.
+    pub fn keep_claim(&mut self, claim: ClaimRow) {
+        self.journal.claims.insert(claim.guard.clone());
+        self.claims.insert(claim.guard.clone(), claim);
+    }
+
     /// Keeps an answer under its key, for the twins in this batch and for the store.
     pub fn keep(&mut self, record: Record) {
-        self.decided.insert(record.key.clone());
+        self.journal.records.insert(record.key.clone());
         self.records.insert(record.key.clone(), record);
     }
 
     /// Closes the book: what is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
-        let records = self.decided.iter().filter_map(|key| self.records.remove(key)).collect();
-        let balances = self.dirty.into_iter().filter_map(|key| self.balances.remove_entry(&key)).collect();
-        let moved = |(_, player): &(PlayerId, Player)| player.head != player.loaded;
-        let players = self.players.into_iter().filter(moved).collect();
-        Journal { records, entries: self.entries, balances, players }
+        let written = self.journal;
+        let changed = |player: &Player| player.head != player.loaded || player.next_expiry != player.loaded_expiry;
+        let claims = written.claims.iter().filter_map(|guard| self.claims.remove(guard));
+        Journal {
+            claims: claims.map(|claim| (claim.guard, claim.key, self.now)).collect(),
+            records: written.records.iter().filter_map(|key| self.records.remove(key)).collect(),
+            holds: written.holds.iter().filter_map(|id| self.holds.remove(id)).collect(),
+            entries: written.entries,
+            balances: written.balances.into_iter().filter_map(|key| self.balances.remove_entry(&key)).collect(),
+            players: self.players.into_iter().filter(|(_, player)| changed(player)).collect(),
+            flows: written.flows,
+            time: self.now,
+        }
     }
 }
 
-/// What a finished draft changes.
-#[derive(Debug)]
-pub struct Changes {
-    balances: HashMap<BalanceKey, Balance>,
-    movements: Vec<Movement>,
+impl Written {
+    /// Adds an entry to the counters: what is set aside is still the player's, what is promised is not yet.
+    fn count(&mut self, entry: &Entry) {
+        let change = entry.movement.change;
+        let net = change.available_units.saturating_add(change.held_units);
+        if net == 0 {
+            return;
+        }
+        let key = (entry.movement.key.asset.clone(), entry.note.reason.clone(), entry.time.day());
+        let flow = self.flows.entry(key).or_default();
+        let units = if net > 0 { &mut flow.issued_units } else { &mut flow.burned_units };
+        *units = units.saturating_add(net.unsigned_abs());
+    }
 }
 
-/// The rules that a batch is decided by.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// The catalog in force.
-    pub assets: std::sync::Arc<Assets>,
-    /// How entries are chained.
-    pub seal: Seal,
-}
-
-impl Draft<'_> {
-    /// The balance with this draft's changes.
+impl Journal {
+    /// Whether there is nothing to write.
     #[must_use]
-    pub fn balance(&self, key: &BalanceKey) -> Balance {
-        self.changed.get(key).copied().unwrap_or_else(|| self.book.balance(key))
-    }
-
-    /// Moves units of one balance. `None`, and nothing is moved, when the balance cannot take it.
-    #[must_use]
-    pub fn change(&mut self, key: &BalanceKey, kind: MovementKind, change: Change, clamped_units: u64) -> Option<()> {
-        let after = self.balance(key).after(change)?;
-        self.changed.insert(key.clone(), after);
-        // The number is given when the draft becomes part of the book.
-        self.movements.push(Movement { key: key.clone(), number: 0, kind, change, after, clamped_units });
-        Some(())
-    }
-
-    /// Ends the draft.
-    #[must_use]
-    pub fn finish(self) -> Changes {
-        Changes { balances: self.changed, movements: self.movements }
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.entries.is_empty() && self.holds.is_empty() && self.players.is_empty()
     }
 }

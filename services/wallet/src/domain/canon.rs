@@ -5,6 +5,13 @@
 pub struct Canon(Vec<u8>);
 
 impl Canon {
+    /// Starts with a text.
+    pub fn of(text: &str) -> Self {
+        let mut canon = Self::default();
+        canon.text(text);
+        canon
+    }
+
     /// Adds a text.
     pub fn text(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())

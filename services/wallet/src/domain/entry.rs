@@ -1,20 +1,59 @@
 //! The audit: what moved, and the chain that shows when somebody changed it.
 
 use auric_catalog::CatalogHash;
-use auric_ids::{CallerId, IdempotencyKey, PlayerId, Reason, TraceId};
+use auric_ids::{CallerId, IdempotencyKey, PlayerId, TraceId};
 use auric_time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Balance, BalanceKey, Change, Context, canon::Canon};
+use super::{Balance, BalanceKey, Change, Note, canon::Canon};
 
-/// What brought a movement about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MovementKind {
+/// Makes the kinds of movements, with the word that is stored for each.
+macro_rules! kinds {
+    ($($(#[$docs:meta])* $kind:ident = $word:literal),+ $(,)?) => {
+        /// What brought a movement about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum MovementKind { $($(#[$docs])* #[serde(rename = $word)] $kind),+ }
+
+        impl MovementKind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// The word that the databases keep.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$kind => $word),+ }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A leg of a posting.
-    Posted,
+    Posted = "posted",
+    /// A leg of a claimed reward.
+    Claimed = "claimed",
+    /// An end of a transfer.
+    Transferred = "transferred",
+    /// Set aside or promised by a hold.
+    Reserved = "reserved",
+    /// Taken from a hold, or added by it.
+    Committed = "committed",
+    /// Given back by a hold.
+    Released = "released",
+    /// Given back by a hold whose time was up.
+    Expired = "expired",
+    /// Not given back by a hold: its pool was renewed meanwhile.
+    Lapsed = "lapsed",
+    /// Came back by the clock.
+    Regenerated = "regenerated",
+    /// Granted by a level.
+    Leveled = "leveled",
+    /// Stat points that were spent.
+    Spent = "spent",
+    /// A pool that was set.
+    Renewed = "renewed",
 }
 
 /// The change of one balance by one mutation.
@@ -41,9 +80,7 @@ pub struct Entry {
     /// What moved.
     pub movement: Movement,
     /// Why.
-    pub reason: Reason,
-    /// What else the caller said about it.
-    pub context: Context,
+    pub note: Note,
     /// Who asked.
     pub caller: CallerId,
     /// Under which key.
@@ -121,10 +158,15 @@ fn canonical(previous: &[u8; 32], entry: &Entry) -> Canon {
     canon.number(1).bytes(previous);
     canon.text(key.player.as_str()).units(*number).text(key.asset.as_str()).text(key.pool.as_str());
     canon.text(kind.as_str());
-    canon.number(change.available_units).number(change.held_units).number(change.room_units);
-    canon.units(after.available_units()).units(after.held_units()).units(after.room_units()).units(*clamped_units);
-    canon.text(entry.reason.as_str());
-    for (name, value) in &entry.context {
+    for part in change.parts() {
+        canon.number(part);
+    }
+    for part in after.parts() {
+        canon.units(part);
+    }
+    canon.units(*clamped_units);
+    canon.text(entry.note.reason.as_str()).units(u64::try_from(entry.note.context.len()).unwrap_or(u64::MAX));
+    for (name, value) in &entry.note.context {
         canon.text(name).text(value);
     }
     canon.text(entry.caller.as_str()).text(entry.idempotency_key.as_str()).text(entry.trace_id.as_str());
@@ -133,21 +175,10 @@ fn canonical(previous: &[u8; 32], entry: &Entry) -> Canon {
 }
 
 impl MovementKind {
-    /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Posted];
-
-    /// The word that the databases keep.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Posted => "posted",
-        }
-    }
-
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+        Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
     }
 }
 
@@ -174,10 +205,10 @@ mod stored {
         #[serde(default = "crate::domain::asset::no_pool", skip_serializing_if = "is_empty")]
         pool: PoolId,
         kind: MovementKind,
-        /// Available, held, room.
-        change: (i64, i64, i64),
-        /// Available, held, room.
-        after: (u64, u64, u64),
+        /// Available, held, room, owed.
+        change: [i64; 4],
+        /// Available, held, room, owed.
+        after: [u64; 4],
         #[serde(default, skip_serializing_if = "is_zero")]
         clamped: u64,
     }
@@ -191,8 +222,8 @@ mod stored {
                 asset: key.asset,
                 pool: key.pool,
                 kind,
-                change: (change.available_units, change.held_units, change.room_units),
-                after: (after.available_units(), after.held_units(), after.room_units()),
+                change: change.parts(),
+                after: after.parts(),
                 clamped: clamped_units,
             }
         }
@@ -202,14 +233,12 @@ mod stored {
         type Error = &'static str;
 
         fn try_from(stored: Movement) -> Result<Self, Self::Error> {
-            let (available_units, held_units, room_units) = stored.change;
-            let (available, held, room) = stored.after;
             Ok(Self {
                 key: BalanceKey { player: stored.player, asset: stored.asset, pool: stored.pool },
                 number: stored.number,
                 kind: stored.kind,
-                change: Change { available_units, held_units, room_units },
-                after: Balance::from_parts(available, held, room).ok_or("a stored balance is beyond its bound")?,
+                change: Change::from_parts(stored.change),
+                after: Balance::from_parts(stored.after).ok_or("a stored balance is beyond its bound")?,
                 clamped_units: stored.clamped,
             })
         }

@@ -10,16 +10,45 @@ mod balance;
 mod book;
 mod canon;
 mod decide;
+mod draft;
 mod entry;
+mod hold;
+mod holding;
 mod mutation;
+mod note;
 mod posting;
+mod recharge;
 mod rejection;
+mod view;
 
-pub use asset::{Asset, AssetKind, Assets};
+pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
 pub use balance::{Balance, BalanceKey, Change};
-pub use book::{BatchKeys, Book, Journal, Opened, Player, Record, Row, Rules};
+pub use book::{BatchKeys, Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Row, Rules};
 pub use decide::{Verdict, decide};
+pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};
-pub use mutation::{Action, Fingerprint, Method, Mutation, MutationKey};
-pub use posting::{AtMaximum, Context, Direction, LEGS_MAX, Leg, Post};
-pub use rejection::{BadField, BoundFault, Outcome, Posted, Rejection, Unstored};
+pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, Release, Reserve};
+pub use mutation::{Action, Claim, Fingerprint, Guard, Method, Mutation, MutationKey, RenewCredits, SpendStatPoints};
+pub use note::{Context, Note};
+pub use posting::{AtMaximum, Direction, LEGS_MAX, Leg, Post};
+pub use recharge::Settled;
+pub use rejection::{BadField, BoundFault, Outcome, Posted, Rejection, Stop, Unstored};
+pub use view::{BalanceView, view};
+
+/// The trace of what no request set off.
+fn no_trace() -> auric_ids::TraceId {
+    static NONE: std::sync::LazyLock<auric_ids::TraceId> = std::sync::LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "a constant: a trace id may be empty")]
+        "".parse().expect("a trace id may be empty")
+    });
+    NONE.clone()
+}
+
+/// The note of a change that has none: a tombstone's.
+fn no_note() -> Note {
+    static NONE: std::sync::LazyLock<Note> = std::sync::LazyLock::new(|| {
+        #[expect(clippy::expect_used, reason = "a constant that is a reason")]
+        Note { reason: "hold.voided".parse().expect("a constant that is a reason"), context: Context::new() }
+    });
+    NONE.clone()
+}

@@ -1,10 +1,11 @@
 //! One keyed request, and the fingerprint that tells whether two requests are the same.
 
-use auric_ids::{CallerId, IdempotencyKey, TraceId};
+use auric_ids::{AssetId, CallerId, ClaimKey, ClaimType, IdempotencyKey, PlayerId, PoolId, StatId, TraceId};
+use auric_money::Amount;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Post, canon::Canon};
+use super::{Commit, Note, Post, Release, Reserve, canon::Canon};
 
 /// The name of one mutation: a caller's key is the caller's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,13 +32,70 @@ pub struct Mutation {
 pub enum Action {
     /// Apply legs, all or none.
     Post(Post),
+    /// The same, once per guard.
+    Claim(Claim),
+    /// Move units from one player to another.
+    Transfer(Post),
+    /// Set legs aside.
+    Reserve(Reserve),
+    /// Take what was set aside, whole or in part.
+    Commit(Commit),
+    /// Give back what was set aside.
+    Release(Release),
+    /// Turn stat points into a higher capacity.
+    SpendStatPoints(SpendStatPoints),
+    /// Set a credit pool to a number of units.
+    RenewCredits(RenewCredits),
+    /// Make sure that the request of this key never happens.
+    Void,
 }
 
-/// The name of an action, as it is stored and shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Method {
-    /// [`Action::Post`].
-    Post,
+/// A posting that is made at most once per guard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The guard.
+    pub guard: Guard,
+    /// The reward.
+    pub post: Post,
+}
+
+/// What a claim is guarded by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Guard {
+    /// Whose reward.
+    pub player: PlayerId,
+    /// What kind of reward.
+    pub claim_type: ClaimType,
+    /// Which one of its kind.
+    pub claim_key: ClaimKey,
+}
+
+/// Stat points to spend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpendStatPoints {
+    /// Whose.
+    pub player: PlayerId,
+    /// On what.
+    pub stat: StatId,
+    /// How many.
+    pub points: Amount,
+    /// Why.
+    pub note: Note,
+}
+
+/// A credit pool to set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewCredits {
+    /// Whose.
+    pub player: PlayerId,
+    /// Of what.
+    pub asset: AssetId,
+    /// Which pool.
+    pub pool: PoolId,
+    /// To how many units; 0 empties it. At most [`Amount::MAX_UNITS`].
+    pub units: u64,
+    /// Why.
+    pub note: Note,
 }
 
 /// What a request means, shortened: two requests under one key must have the same.
@@ -49,51 +107,142 @@ pub struct Fingerprint {
     pub fields: String,
 }
 
-impl Mutation {
-    /// The player whose lane it goes through: the smallest that it touches, so that all copies agree.
-    #[must_use]
-    pub fn lane_key(&self) -> &str {
-        match &self.action {
-            Action::Post(post) => post.players().min().map_or("", |player| player.as_str()),
-        }
-    }
+/// A request field's name and its canonical bytes.
+pub type Field = (&'static str, Canon);
 
+impl Mutation {
     /// Shortens what is asked: the action, without the key and the trace.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let fields = match &self.action {
-            Action::Post(post) => post.canonical_fields(),
+        Fingerprint::of(self.action.method(), self.action.canonical_fields())
+    }
+
+    /// The player whose lane it goes through: the smallest that it names, so that all copies agree. A hold verb without a player goes
+    /// through the lane of its hold.
+    #[must_use]
+    pub fn lane_key(&self) -> &str {
+        let hold = match &self.action {
+            Action::Commit(commit) => Some(&commit.hold),
+            Action::Release(release) => Some(&release.hold),
+            _ => None,
         };
-        Fingerprint::of(self.action.method(), fields)
+        let named = self.action.players().into_iter().min().map(PlayerId::as_str);
+        named.or_else(|| hold.map(auric_ids::HoldId::as_str)).unwrap_or(self.key.key.as_str())
     }
 }
 
 impl Action {
+    /// The players that the request names, with repetitions; a hold verb's others are known only from the hold.
+    #[must_use]
+    pub fn players(&self) -> Vec<&PlayerId> {
+        match self {
+            Self::Post(post) | Self::Transfer(post) => post.players().collect(),
+            Self::Claim(claim) => claim.post.players().chain([&claim.guard.player]).collect(),
+            Self::Reserve(reserve) => reserve.players().collect(),
+            Self::Commit(Commit { player, .. }) | Self::Release(Release { player, .. }) => player.iter().collect(),
+            Self::SpendStatPoints(spend) => vec![&spend.player],
+            Self::RenewCredits(renew) => vec![&renew.player],
+            Self::Void => Vec::new(),
+        }
+    }
+
+    /// Why, for the audit; a hold's end has the reason of its beginning.
+    #[must_use]
+    pub const fn note(&self) -> Option<&Note> {
+        match self {
+            Self::Post(post) | Self::Transfer(post) => Some(&post.note),
+            Self::Claim(claim) => Some(&claim.post.note),
+            Self::Reserve(reserve) => Some(&reserve.note),
+            Self::SpendStatPoints(spend) => Some(&spend.note),
+            Self::RenewCredits(renew) => Some(&renew.note),
+            Self::Commit(_) | Self::Release(_) | Self::Void => None,
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub const fn method(&self) -> Method {
         match self {
             Self::Post(_) => Method::Post,
+            Self::Claim(_) => Method::Claim,
+            Self::Transfer(_) => Method::Transfer,
+            Self::Reserve(_) => Method::Reserve,
+            Self::Commit(_) => Method::Commit,
+            Self::Release(_) => Method::Release,
+            Self::SpendStatPoints(_) => Method::SpendStatPoints,
+            Self::RenewCredits(_) => Method::RenewCredits,
+            Self::Void => Method::VoidMutation,
+        }
+    }
+
+    fn canonical_fields(&self) -> Vec<Field> {
+        match self {
+            Self::Post(post) | Self::Transfer(post) => post.canonical_fields(),
+            Self::Claim(Claim { guard, post }) => {
+                let mut fields = vec![
+                    ("player_id", Canon::of(guard.player.as_str())),
+                    ("claim_type", Canon::of(guard.claim_type.as_str())),
+                    ("claim_key", Canon::of(guard.claim_key.as_str())),
+                ];
+                fields.extend(post.canonical_fields());
+                fields
+            }
+            Self::Reserve(reserve) => reserve.canonical_fields(),
+            Self::Commit(commit) => commit.canonical_fields(),
+            Self::Release(release) => vec![("hold_id", Canon::of(release.hold.as_str()))],
+            Self::SpendStatPoints(spend) => {
+                let mut points = Canon::default();
+                points.units(spend.points.units());
+                let player = ("player_id", Canon::of(spend.player.as_str()));
+                let mut fields = vec![player, ("stat_id", Canon::of(spend.stat.as_str())), ("points", points)];
+                fields.extend(spend.note.canonical_fields());
+                fields
+            }
+            Self::RenewCredits(renew) => {
+                let mut units = Canon::default();
+                units.units(renew.units);
+                let mut fields = vec![
+                    ("player_id", Canon::of(renew.player.as_str())),
+                    ("asset_id", Canon::of(renew.asset.as_str())),
+                    ("pool_id", Canon::of(renew.pool.as_str())),
+                    ("units", units),
+                ];
+                fields.extend(renew.note.canonical_fields());
+                fields
+            }
+            Self::Void => Vec::new(),
         }
     }
 }
 
-impl Method {
-    /// Every method.
-    pub const ALL: [Self; 1] = [Self::Post];
+/// Makes the names of the actions, as they are stored and shown: the RPC's names.
+macro_rules! methods {
+    ($($method:ident),+) => {
+        /// The name of an action, as it is stored and shown: the RPC's name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[expect(missing_docs, reason = "each is the name of an RPC, whose documentation is in proto/")]
+        pub enum Method { $($method),+ }
 
-    /// The word that is stored and shown: the RPC's name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Post => "Post",
+        impl Method {
+            /// Every method.
+            pub const ALL: &[Self] = &[$(Self::$method),+];
+
+            /// The word.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$method => stringify!($method)),+ }
+            }
         }
-    }
+    };
+}
 
+methods!(Post, Claim, Transfer, Reserve, Commit, Release, SpendStatPoints, RenewCredits, VoidMutation);
+
+impl Method {
     /// Reads the word back.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.as_str() == word)
+        Self::ALL.iter().copied().find(|method| method.as_str() == word)
     }
 }
 
@@ -101,15 +250,15 @@ impl Fingerprint {
     /// Goes up when the canonical bytes of a request change; fingerprints of other versions are never equal.
     const VERSION: u8 = 1;
 
-    /// Shortens `fields`, each a request field's name and its canonical bytes, absent ones left out.
+    /// Shortens `fields`, absent ones left out.
     #[must_use]
-    pub fn of(method: Method, fields: Vec<(&'static str, Canon)>) -> Self {
+    pub fn of(method: Method, fields: Vec<Field>) -> Self {
         let mut whole = Sha256::new();
         whole.update([Self::VERSION]);
-        whole.update(Canon::default().text(method.as_str()).as_bytes());
+        whole.update(Canon::of(method.as_str()).as_bytes());
         let mut short = Vec::new();
         for (name, bytes) in fields {
-            whole.update(Canon::default().text(name).bytes(bytes.as_bytes()).as_bytes());
+            whole.update(Canon::of(name).bytes(bytes.as_bytes()).as_bytes());
             let digest = Sha256::digest(bytes.as_bytes());
             short.push(format!("{name}={}", hex::encode(digest.get(..4).unwrap_or_default())));
         }

@@ -2,23 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use auric_ids::{AssetId, PlayerId, PoolId, Reason};
+use auric_ids::{AssetId, PlayerId, PoolId};
 use auric_money::Amount;
-use auric_time::Timestamp;
 
+use super::mutation::Field;
 use super::{
-    Asset, AssetKind, BadField, BalanceKey, BoundFault, Change, MovementKind, Rejection, Unstored,
-    asset::no_pool,
-    book::{Draft, Rules},
-    canon::Canon,
-    decide::Stop,
+    Asset, AssetKind, Assets, BadField, BalanceKey, BoundFault, Change, Draft, MovementKind, Note, Rejection, Stop,
+    Unstored, asset::no_pool, canon::Canon,
 };
 
 /// The most legs of one posting.
 pub const LEGS_MAX: usize = 1_000;
-
-/// What a caller says about a mutation besides its reason, by name.
-pub type Context = BTreeMap<String, String>;
 
 /// Legs to apply, all or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +20,9 @@ pub struct Post {
     /// 1 to [`LEGS_MAX`] legs.
     pub legs: Vec<Leg>,
     /// Why.
-    pub reason: Reason,
-    /// What else is to be on the audit.
-    pub context: Context,
+    pub note: Note,
+    /// Where the audits of these players must stand, by their newest entry's number; a player who is not named may stand anywhere.
+    pub expected_versions: BTreeMap<PlayerId, u64>,
 }
 
 /// One amount of one asset of one player, one way.
@@ -70,26 +64,24 @@ pub enum AtMaximum {
 impl Post {
     /// Whom it touches, with repetitions.
     pub fn players(&self) -> impl Iterator<Item = &PlayerId> {
-        self.legs.iter().map(|leg| &leg.player)
+        self.legs.iter().map(|leg| &leg.player).chain(self.expected_versions.keys())
     }
 
-    /// The request's fields as bytes, for its fingerprint.
-    #[must_use]
-    pub fn canonical_fields(&self) -> Vec<(&'static str, Canon)> {
+    /// The request's fields as bytes.
+    pub(super) fn canonical_fields(&self) -> Vec<Field> {
         let mut legs = Canon::default();
         for leg in &self.legs {
             legs.text(leg.player.as_str()).text(leg.asset.as_str()).text(leg.pool.as_ref().map_or("", PoolId::as_str));
             legs.text(leg.direction.as_str()).units(leg.amount.units());
         }
-        let mut reason = Canon::default();
-        reason.text(self.reason.as_str());
-        let mut fields = vec![("legs", legs), ("reason", reason)];
-        if !self.context.is_empty() {
-            let mut context = Canon::default();
-            for (name, value) in &self.context {
-                context.text(name).text(value);
+        let mut fields = vec![("legs", legs)];
+        fields.extend(self.note.canonical_fields());
+        if !self.expected_versions.is_empty() {
+            let mut versions = Canon::default();
+            for (player, version) in &self.expected_versions {
+                versions.text(player.as_str()).units(*version);
             }
-            fields.push(("context", context));
+            fields.push(("expected_versions", versions));
         }
         fields
     }
@@ -113,24 +105,32 @@ impl Direction {
 ///
 /// # Errors
 ///
-/// [`Rejection::OutOfBounds`] with every balance at fault; [`Unstored::Invalid`] when a leg does not fit the catalog.
-pub(super) fn post(draft: &mut Draft<'_>, rules: &Rules, post: &Post, time: Timestamp) -> Result<(), Stop> {
-    let groups = group(rules, &post.legs)?;
+/// [`Rejection::StaleVersion`] for the first player whose audit is elsewhere; [`Rejection::OutOfBounds`] with every balance at fault;
+/// [`Unstored::Invalid`] when a leg does not fit the catalog.
+pub(super) fn post(draft: &mut Draft<'_>, kind: MovementKind, post: &Post) -> Result<(), Stop> {
+    let groups = group(&draft.rules.assets, &post.legs)?;
+    for (player, &expected) in &post.expected_versions {
+        let found = draft.book().player(player).head.number;
+        if found != expected {
+            return Err(Stop::Rejected(Rejection::StaleVersion { player: player.clone(), expected, found }));
+        }
+    }
     let mut faults = BTreeMap::new();
     let mut plan = Vec::new();
     for group in &groups {
+        draft.settle(group.player, group.asset_id);
         group.plan(draft, &mut plan, &mut faults);
     }
     if !faults.is_empty() {
-        return Err(Stop::Rejected(Rejection::OutOfBounds { faults: faults.into_values().collect(), time }));
+        return Err(Stop::Rejected(Rejection::OutOfBounds { faults: faults.into_values().collect() }));
     }
     for Step { key, change, clamped_units } in plan {
-        if draft.change(&key, MovementKind::Posted, change, clamped_units).is_none() {
+        if draft.change(&key, kind, change, clamped_units).is_none() {
             // The plan has been tested net; a step that fails alone passes the bound of every balance on the way to a net that fits.
-            let before = draft.balance(&key);
-            let fault =
-                above_maximum(&key, before.total_units(), change.available_units.unsigned_abs(), Amount::MAX_UNITS);
-            return Err(Stop::Rejected(Rejection::OutOfBounds { faults: vec![fault], time }));
+            let total = draft.balance(&key).total_units();
+            let asked = change.available_units.unsigned_abs();
+            let fault = BoundFault::above_maximum(&key, total, asked, Amount::MAX_UNITS);
+            return Err(Stop::Rejected(Rejection::OutOfBounds { faults: vec![fault] }));
         }
     }
     Ok(())
@@ -163,12 +163,12 @@ struct Net {
 }
 
 /// Sorts the legs by player and asset, in the order of their first appearance, and tests each against the catalog.
-fn group<'post>(rules: &'post Rules, legs: &'post [Leg]) -> Result<Vec<Group<'post>>, Stop> {
+fn group<'post>(assets: &'post Assets, legs: &'post [Leg]) -> Result<Vec<Group<'post>>, Stop> {
     let mut groups: Vec<Group<'post>> = Vec::new();
     let mut places: HashMap<(&PlayerId, &AssetId), usize> = HashMap::new();
     let mut bad = Vec::new();
     for (index, leg) in legs.iter().enumerate() {
-        let Some(asset) = rules.assets.get(&leg.asset) else {
+        let Some(asset) = assets.get(&leg.asset) else {
             bad.push(BadField::new(format!("legs[{index}].asset_id"), format!("{} is not in the catalog", leg.asset)));
             continue;
         };
@@ -220,8 +220,9 @@ impl Group<'_> {
             }
         }
         let mut fits = true;
+        let limit = draft.limit(self.player, self.asset);
         for (key, net) in &mut nets {
-            if let Some(fault) = net.test(draft, key, self.asset.limit()) {
+            if let Some(fault) = net.test(draft, key, limit) {
                 faults.insert(key.clone(), fault);
                 fits = false;
             }
@@ -229,7 +230,7 @@ impl Group<'_> {
         let rest: u64 = nets.iter().map(|(key, net)| net.available_units(draft, key)).fold(0, u64::saturating_add);
         if fits && unpooled_units > rest {
             let key = self.key(&no_pool());
-            faults.insert(key.clone(), insufficient(&key, rest, unpooled_units));
+            faults.insert(key.clone(), BoundFault::insufficient(&key, rest, unpooled_units));
             fits = false;
         }
         if fits {
@@ -294,24 +295,31 @@ impl Net {
     /// Tests the sums against the balance, and grants to the clamped credits what fits.
     fn test(&mut self, draft: &Draft<'_>, key: &BalanceKey, limit_units: u64) -> Option<BoundFault> {
         let before = draft.balance(key);
-        let fixed = self.refuse_units.saturating_add(self.overfill_units);
+        // What is owed is paid first, and by no credit twice.
+        let paid = before.owed_units().min(self.refuse_units.saturating_add(self.overfill_units));
+        let fixed = self.refuse_units.saturating_add(self.overfill_units).saturating_sub(paid);
+        let owed = before.owed_units().saturating_sub(paid);
         let total = before.total_units().saturating_add(fixed).saturating_sub(self.debit_units);
-        self.granted_units = self.clamp_units.min(limit_units.saturating_sub(total));
+        self.granted_units = self.clamp_units.min(limit_units.saturating_sub(total).saturating_add(owed));
 
-        let available = before.available_units().saturating_add(fixed).saturating_add(self.granted_units);
+        let credits = fixed.saturating_add(self.granted_units.saturating_sub(owed));
+        let available = before.available_units().saturating_add(credits);
         if available < self.debit_units {
-            return Some(insufficient(key, available, self.debit_units));
+            return Some(BoundFault::insufficient(key, available, self.debit_units));
         }
         let limit = if self.refuse_units > 0 { limit_units } else { Amount::MAX_UNITS };
         let grows = fixed > self.debit_units;
-        (grows && total > limit)
-            .then(|| above_maximum(key, before.total_units(), fixed.saturating_sub(self.debit_units), limit))
+        (grows && total > limit).then(|| {
+            BoundFault::above_maximum(key, before.total_units(), fixed.saturating_sub(self.debit_units), limit)
+        })
     }
 
     /// What is left for debits that name no pool.
     fn available_units(&self, draft: &Draft<'_>, key: &BalanceKey) -> u64 {
+        let before = draft.balance(key);
         let credits = self.refuse_units.saturating_add(self.overfill_units).saturating_add(self.granted_units);
-        draft.balance(key).available_units().saturating_add(credits).saturating_sub(self.debit_units)
+        let credits = credits.saturating_sub(before.owed_units());
+        before.available_units().saturating_add(credits).saturating_sub(self.debit_units)
     }
 
     /// Takes up to `asked_units` of what was granted.
@@ -320,14 +328,4 @@ impl Net {
         self.granted_units = self.granted_units.saturating_sub(units);
         units
     }
-}
-
-fn insufficient(key: &BalanceKey, available_units: u64, asked_units: u64) -> BoundFault {
-    let BalanceKey { player, asset, pool } = key.clone();
-    BoundFault::Insufficient { player, asset, pool, available_units, asked_units }
-}
-
-fn above_maximum(key: &BalanceKey, total_units: u64, asked_units: u64, maximum_units: u64) -> BoundFault {
-    let BalanceKey { player, asset, pool } = key.clone();
-    BoundFault::AboveMaximum { player, asset, pool, total_units, asked_units, maximum_units }
 }

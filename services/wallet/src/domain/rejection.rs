@@ -1,21 +1,27 @@
 //! Every answer that is not an effect: what a rule refused, and what was never decided.
 
-use auric_ids::{AssetId, PlayerId, PoolId};
+use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, PoolId};
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BalanceKey, Movement};
+use super::{BalanceKey, Method, Movement};
 
 /// What a mutation came to: applied, or refused by a rule. Both are stored under its key and answered for ever.
 pub type Outcome = Result<Posted, Rejection>;
 
 /// What was applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posted {
-    /// Every balance change: a balance's credits before its debits, each in the order of the legs.
+    /// Every balance change: player by player and asset by asset in the order of the legs, credits before debits.
     pub movements: Vec<Movement>,
     /// When.
     pub time: Timestamp,
+    /// When the hold that was made lapses by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether the hold was released before it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voided: bool,
 }
 
 /// A rule said no. Nothing was moved, and the same key gets the same no.
@@ -26,8 +32,65 @@ pub enum Rejection {
     OutOfBounds {
         /// Every balance at fault, in the order of their keys; never empty.
         faults: Vec<BoundFault>,
-        /// When it was refused.
-        time: Timestamp,
+    },
+    /// The claim was made already, under another key.
+    ClaimMade {
+        /// Who made it.
+        caller: CallerId,
+        /// Under which key.
+        idempotency_key: IdempotencyKey,
+        /// What it paid.
+        first: Posted,
+    },
+    /// The player's audit is not where the request expected it.
+    StaleVersion {
+        /// Whose.
+        player: PlayerId,
+        /// What the request expected.
+        expected: u64,
+        /// What it is.
+        found: u64,
+    },
+    /// The hold was made already, of other legs or by another caller.
+    HoldIdReused {
+        /// Which hold.
+        hold: HoldId,
+    },
+    /// The hold has ended, otherwise than the request asks.
+    HoldEnded {
+        /// Which hold.
+        hold: HoldId,
+        /// How: committed, released, expired or voided.
+        state: String,
+        /// When.
+        ended_at: Timestamp,
+        /// What was set aside, leg by leg.
+        amounts: Vec<u64>,
+        /// What was taken of it, leg by leg; empty when nothing was.
+        committed: Vec<u64>,
+    },
+    /// More was to be taken than is held.
+    AboveHeld {
+        /// Which hold.
+        hold: HoldId,
+        /// Which leg, from 0.
+        leg: usize,
+        /// What was set aside.
+        held_units: u64,
+        /// What was to be taken.
+        asked_units: u64,
+    },
+    /// A part was to be taken of a hold that is whole or nothing.
+    HoldIsWhole {
+        /// Which hold.
+        hold: HoldId,
+        /// What was set aside, leg by leg.
+        amounts: Vec<u64>,
+    },
+    /// The key was voided before its request came.
+    MutationVoided {
+        /// When.
+        voided_at: Timestamp,
     },
 }
 
@@ -68,15 +131,19 @@ pub enum BoundFault {
 /// Why a mutation was not decided. Nothing is stored: the key stays free.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unstored {
-    /// The request does not fit the catalog in force.
+    /// The request does not fit the catalog in force, or the hold that it names.
     Invalid(Vec<BadField>),
     /// The key belongs to another request.
     KeyReused {
         /// The fields that differ; empty when only the method does.
         fields: Vec<String>,
         /// The method of the first request.
-        first_method: super::Method,
+        first_method: Method,
     },
+    /// There is no such hold, yet.
+    HoldNotFound(HoldId),
+    /// The hold is another caller's.
+    NotYourHold(HoldId),
 }
 
 /// A request field and its fault.
@@ -86,6 +153,22 @@ pub struct BadField {
     pub path: String,
     /// What is wrong with the value.
     pub fault: String,
+}
+
+/// Why a draft did not become part of the book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A rule said no: kept under the key.
+    Rejected(Rejection),
+    /// Never decided: not kept.
+    Unstored(Unstored),
+}
+
+impl Stop {
+    /// One field that does not fit.
+    pub(super) fn invalid(path: impl Into<String>, fault: impl Into<String>) -> Self {
+        Self::Unstored(Unstored::Invalid(vec![BadField::new(path, fault)]))
+    }
 }
 
 impl BadField {
@@ -100,23 +183,34 @@ impl Rejection {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::OutOfBounds { faults, .. } => {
+            Self::OutOfBounds { faults } => {
                 let insufficient = faults.iter().any(|fault| matches!(fault, BoundFault::Insufficient { .. }));
                 if insufficient { "INSUFFICIENT_FUNDS" } else { "ABOVE_MAXIMUM" }
             }
-        }
-    }
-
-    /// When it was refused.
-    #[must_use]
-    pub const fn time(&self) -> Timestamp {
-        match self {
-            Self::OutOfBounds { time, .. } => *time,
+            Self::ClaimMade { .. } => "CLAIM_MADE",
+            Self::StaleVersion { .. } => "STALE_VERSION",
+            Self::HoldIdReused { .. } => "HOLD_ID_REUSED",
+            Self::HoldEnded { .. } => "HOLD_ENDED",
+            Self::AboveHeld { .. } => "ABOVE_HELD",
+            Self::HoldIsWhole { .. } => "HOLD_IS_WHOLE",
+            Self::MutationVoided { .. } => "MUTATION_VOIDED",
         }
     }
 }
 
 impl BoundFault {
+    /// The fault of a balance that holds less than is asked.
+    pub(super) fn insufficient(key: &BalanceKey, available_units: u64, asked_units: u64) -> Self {
+        let BalanceKey { player, asset, pool } = key.clone();
+        Self::Insufficient { player, asset, pool, available_units, asked_units }
+    }
+
+    /// The fault of a balance that has no room for what is asked.
+    pub(super) fn above_maximum(key: &BalanceKey, total_units: u64, asked_units: u64, maximum_units: u64) -> Self {
+        let BalanceKey { player, asset, pool } = key.clone();
+        Self::AboveMaximum { player, asset, pool, total_units, asked_units, maximum_units }
+    }
+
     /// The balance at fault.
     #[must_use]
     pub fn key(&self) -> BalanceKey {

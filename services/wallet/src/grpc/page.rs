@@ -23,8 +23,8 @@ impl Cursor {
     }
 
     /// The token of the page behind `position`.
-    pub fn token(&self, position: u64) -> String {
-        hex::encode([self.request, position.to_be_bytes()].concat())
+    pub fn token(&self, position: &str) -> String {
+        hex::encode([self.request.as_slice(), position.as_bytes()].concat())
     }
 
     /// The position that `token` stands for; `None` for the first page's empty token.
@@ -32,18 +32,17 @@ impl Cursor {
     /// # Errors
     ///
     /// What is wrong with the token.
-    pub fn read(&self, token: &str) -> Result<Option<u64>, &'static str> {
+    pub fn read<T: std::str::FromStr>(&self, token: &str) -> Result<Option<T>, &'static str> {
         if token.is_empty() {
             return Ok(None);
         }
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(token, &mut bytes).map_err(|_| "is not a page token")?;
-        let (request, position) = bytes.split_at(8);
+        let bytes = hex::decode(token).map_err(|_| "is not a page token")?;
+        let (request, position) = bytes.split_at_checked(8).ok_or("is not a page token")?;
         if request != self.request {
             return Err("belongs to a request with other filters");
         }
-        let position: [u8; 8] = position.try_into().map_err(|_| "is not a page token")?;
-        Ok(Some(u64::from_be_bytes(position)))
+        let position = std::str::from_utf8(position).map_err(|_| "is not a page token")?;
+        position.parse().map(Some).map_err(|_| "is not a page token")
     }
 }
 
@@ -54,12 +53,12 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_own_request_only() {
         let cursor = Cursor::of(&["p1", "lumees"]);
-        assert_eq!(cursor.read(&cursor.token(7)), Ok(Some(7)));
-        assert_eq!(cursor.read(""), Ok(None));
-        assert_eq!(
-            Cursor::of(&["p2", "lumees"]).read(&cursor.token(7)),
-            Err("belongs to a request with other filters")
-        );
-        assert_eq!(cursor.read("zz"), Err("is not a page token"));
+        assert_eq!(cursor.read(&cursor.token("7")), Ok(Some(7_u64)));
+        assert_eq!(cursor.read::<u64>(""), Ok(None));
+        let other = Cursor::of(&["p2", "lumees"]);
+        assert_eq!(other.read::<u64>(&cursor.token("7")), Err("belongs to a request with other filters"));
+        for token in ["zz", "00", &cursor.token("x"), &cursor.token("")] {
+            assert_eq!(cursor.read::<u64>(token), Err("is not a page token"), "{token}");
+        }
     }
 }

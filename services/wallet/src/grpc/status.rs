@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use auric_api::wallet::v1 as api;
+use auric_catalog::CatalogHash;
 use auric_db::StoreError;
+use auric_ids::HoldId;
 use auric_lanes::Refused;
 use auric_status::{BadField, Problem, reason};
 use tonic::{Code, Status};
 
-use super::{Metadata, invalid};
-use crate::domain::{BoundFault, MutationKey, Rejection, Unstored};
+use super::Metadata;
+use crate::domain::{BoundFault, MutationKey, Posted, Rejection, Unstored};
 
 /// The reasons that the wallet gives besides those of every service; each has a section in `docs/errors.md`.
 pub mod reasons {
@@ -17,49 +19,91 @@ pub mod reasons {
     pub const INSUFFICIENT_FUNDS: &str = "INSUFFICIENT_FUNDS";
     /// A balance would become too large.
     pub const ABOVE_MAXIMUM: &str = "ABOVE_MAXIMUM";
+    /// The reward was claimed before.
+    pub const CLAIM_MADE: &str = "CLAIM_MADE";
+    /// A player's audit is not where the request expected it.
+    pub const STALE_VERSION: &str = "STALE_VERSION";
+    /// The hold's name belongs to another hold.
+    pub const HOLD_ID_REUSED: &str = "HOLD_ID_REUSED";
+    /// The hold has ended otherwise.
+    pub const HOLD_ENDED: &str = "HOLD_ENDED";
+    /// More was to be taken than is held.
+    pub const ABOVE_HELD: &str = "ABOVE_HELD";
+    /// A part was to be taken of a hold that is whole or nothing.
+    pub const HOLD_IS_WHOLE: &str = "HOLD_IS_WHOLE";
+    /// There is no such hold, yet.
+    pub const HOLD_NOT_FOUND: &str = "HOLD_NOT_FOUND";
+    /// The hold is another caller's.
+    pub const NOT_YOUR_HOLD: &str = "NOT_YOUR_HOLD";
+    /// The key was voided before its request came.
+    pub const MUTATION_VOIDED: &str = "MUTATION_VOIDED";
     /// The key belongs to another request.
     pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// No request was seen under the key.
     pub const MUTATION_NOT_SEEN: &str = "MUTATION_NOT_SEEN";
+    /// No catalog of that hash was ever in force.
+    pub const CATALOG_NOT_FOUND: &str = "CATALOG_NOT_FOUND";
     /// Other transactions were in the way each time.
     pub const CONTENDED: &str = "CONTENDED";
 
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 5] =
-        [INSUFFICIENT_FUNDS, ABOVE_MAXIMUM, IDEMPOTENCY_KEY_REUSED, MUTATION_NOT_SEEN, CONTENDED];
+    pub const ALL: [&str; 15] = [
+        INSUFFICIENT_FUNDS,
+        ABOVE_MAXIMUM,
+        CLAIM_MADE,
+        STALE_VERSION,
+        HOLD_ID_REUSED,
+        HOLD_ENDED,
+        ABOVE_HELD,
+        HOLD_IS_WHOLE,
+        HOLD_NOT_FOUND,
+        NOT_YOUR_HOLD,
+        MUTATION_VOIDED,
+        IDEMPOTENCY_KEY_REUSED,
+        MUTATION_NOT_SEEN,
+        CATALOG_NOT_FOUND,
+        CONTENDED,
+    ];
 }
 
 /// How long to wait before a retry that no queue's length suggests.
 const RETRY_AFTER: Duration = Duration::from_millis(200);
 
-/// Faults that one answer spells out.
-const FAULTS_MAX: usize = 20;
+/// Faults or movements that one answer spells out.
+const SPELLED_MAX: usize = 20;
 
 /// What a rule said.
 pub fn of_rejection(rejection: &Rejection) -> Problem {
-    let refusal = refusal(rejection);
-    let problem = Problem::new(Code::from(refusal.code), refusal.reason, refusal.message);
-    refusal.metadata.into_iter().fold(problem, |problem, (name, value)| problem.with(name, value))
+    let (message, metadata) = describe(rejection);
+    let problem = Problem::new(code(rejection), rejection.reason(), message);
+    metadata.into_iter().fold(problem, |problem, (name, value)| problem.with(name, value))
 }
 
 /// The same, inside an answer.
 pub fn refusal(rejection: &Rejection) -> api::Refusal {
-    let (code, message, metadata) = match rejection {
-        Rejection::OutOfBounds { faults, .. } => (Code::FailedPrecondition, bounds(faults), bounds_metadata(faults)),
-    };
-    api::Refusal {
-        code: code.into(),
-        reason: rejection.reason().to_owned(),
-        message,
-        metadata: metadata.into_iter().collect(),
+    let (message, metadata) = describe(rejection);
+    let metadata = metadata.into_iter().collect();
+    api::Refusal { code: code(rejection).into(), reason: rejection.reason().to_owned(), message, metadata }
+}
+
+const fn code(rejection: &Rejection) -> Code {
+    match rejection {
+        Rejection::ClaimMade { .. } | Rejection::HoldIdReused { .. } => Code::AlreadyExists,
+        Rejection::StaleVersion { .. } => Code::Aborted,
+        Rejection::OutOfBounds { .. }
+        | Rejection::HoldEnded { .. }
+        | Rejection::AboveHeld { .. }
+        | Rejection::HoldIsWhole { .. }
+        | Rejection::MutationVoided { .. } => Code::FailedPrecondition,
     }
 }
 
 /// What was not decided.
-pub fn of_unstored(unstored: Unstored) -> Status {
+pub fn of_unstored(unstored: Unstored) -> Problem {
     match unstored {
         Unstored::Invalid(fields) => {
-            invalid(fields.into_iter().map(|field| BadField::new(field.path, field.fault)).collect())
+            let fields = fields.into_iter().map(|field| BadField::new(field.path, field.fault));
+            Problem::invalid_argument(fields.collect())
         }
         Unstored::KeyReused { fields, first_method } => {
             let first_method = first_method.as_str();
@@ -70,7 +114,11 @@ pub fn of_unstored(unstored: Unstored) -> Status {
             Problem::new(Code::AlreadyExists, reasons::IDEMPOTENCY_KEY_REUSED, message)
                 .with("fields", differ)
                 .with("first_method", first_method)
-                .into_status()
+        }
+        Unstored::HoldNotFound(id) => no_hold(&id),
+        Unstored::NotYourHold(id) => {
+            let message = format!("the hold {id} is another caller's");
+            Problem::new(Code::PermissionDenied, reasons::NOT_YOUR_HOLD, message).with("hold_id", id)
         }
     }
 }
@@ -131,9 +179,89 @@ pub fn not_seen(key: &MutationKey) -> Status {
         .into_status()
 }
 
+/// There is no such hold.
+pub fn hold_not_found(id: &HoldId) -> Status {
+    no_hold(id).into_status()
+}
+
+/// No catalog of that hash was ever in force.
+pub fn catalog_not_found(hash: CatalogHash) -> Status {
+    let message = format!("no catalog {hash} was ever in force here");
+    Problem::new(Code::NotFound, reasons::CATALOG_NOT_FOUND, message).with("catalog_hash", hash).into_status()
+}
+
+fn no_hold(id: &HoldId) -> Problem {
+    let message = format!("there is no hold {id} yet; its Reserve may still arrive, unless it is released first");
+    Problem::new(Code::NotFound, reasons::HOLD_NOT_FOUND, message).with("hold_id", id)
+}
+
+/// The sentence, and every number and name of it.
+fn describe(rejection: &Rejection) -> (String, Metadata) {
+    let mut metadata = Metadata::new();
+    let mut put = |name: &str, value: String| drop(metadata.insert(name.to_owned(), value));
+    let message = match rejection {
+        Rejection::OutOfBounds { faults } => return (bounds(faults), bounds_metadata(faults)),
+        Rejection::ClaimMade { caller, idempotency_key, first } => {
+            put("caller", caller.to_string());
+            put("idempotency_key", idempotency_key.to_string());
+            put("claimed_at", first.time.to_string());
+            put("amounts", amounts(first));
+            format!("claimed before, at {}, by {caller} under {idempotency_key}: {}", first.time, amounts(first))
+        }
+        Rejection::StaleVersion { player, expected, found } => {
+            put("player_id", player.to_string());
+            put("expected", expected.to_string());
+            put("found", found.to_string());
+            format!("the audit of {player} stands at {found}, not at {expected}: read again, and decide again")
+        }
+        Rejection::HoldIdReused { hold } => {
+            put("hold_id", hold.to_string());
+            format!("the hold {hold} was made with other legs or by another caller; use a new name")
+        }
+        Rejection::HoldEnded { hold, state, ended_at, amounts, committed } => {
+            let list = |units: &[u64]| units.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+            put("hold_id", hold.to_string());
+            put("state", state.clone());
+            put("ended_at", ended_at.to_string());
+            put("amounts", list(amounts));
+            put("committed_amounts", list(committed));
+            let of = format!("of [{}], [{}] was taken", list(amounts), list(committed));
+            format!("the hold {hold} is {state} since {ended_at}: {of}")
+        }
+        Rejection::AboveHeld { hold, leg, held_units, asked_units } => {
+            put("hold_id", hold.to_string());
+            put("leg", leg.to_string());
+            put("held", held_units.to_string());
+            put("asked", asked_units.to_string());
+            format!("the hold {hold} holds {held_units} on leg {leg}, {asked_units} were asked")
+        }
+        Rejection::HoldIsWhole { hold, amounts } => {
+            let amounts: Vec<String> = amounts.iter().map(ToString::to_string).collect();
+            put("hold_id", hold.to_string());
+            put("amounts", amounts.join(","));
+            format!("the hold {hold} is committed whole, as [{}], or not at all", amounts.join(","))
+        }
+        Rejection::MutationVoided { voided_at } => {
+            put("voided_at", voided_at.to_string());
+            format!("this key was voided at {voided_at}: its request never happens; use a new key")
+        }
+    };
+    (message, metadata)
+}
+
+/// What a claim paid, in words.
+fn amounts(first: &Posted) -> String {
+    let spelled = first
+        .movements
+        .iter()
+        .take(SPELLED_MAX)
+        .map(|movement| format!("{:+} {}", movement.change.available_units, movement.key.asset));
+    spelled.collect::<Vec<_>>().join(", ")
+}
+
 fn bounds(faults: &[BoundFault]) -> String {
-    let mut parts: Vec<String> = faults.iter().take(FAULTS_MAX).map(bound).collect();
-    if let Some(more) = faults.len().checked_sub(FAULTS_MAX).filter(|more| *more > 0) {
+    let mut parts: Vec<String> = faults.iter().take(SPELLED_MAX).map(bound).collect();
+    if let Some(more) = faults.len().checked_sub(SPELLED_MAX).filter(|more| *more > 0) {
         parts.push(format!("and {more} more"));
     }
     parts.join("; ")
@@ -161,7 +289,7 @@ fn bounds_metadata(faults: &[BoundFault]) -> Metadata {
         let name = if index == 0 { name.to_owned() } else { format!("{name}_{}", index.saturating_add(1)) };
         metadata.insert(name, value);
     };
-    for (index, fault) in faults.iter().take(FAULTS_MAX).enumerate() {
+    for (index, fault) in faults.iter().take(SPELLED_MAX).enumerate() {
         let key = fault.key();
         put(index, "player_id", key.player.to_string());
         put(index, "asset_id", key.asset.to_string());

@@ -1,22 +1,34 @@
 //! What the wallet does with a request: mutations go through lanes, reads go to the store.
 
+mod line;
 mod mutate;
 mod read;
+mod reload;
+mod verify;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
+use rand::RngExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::domain::{Mutation, Rules, Verdict};
 use crate::store::WalletStore;
+
+pub use read::{Balances, Page, Supply};
+pub use reload::{ReloadError, keep as keep_catalog};
+pub use verify::{AuditFault, FaultKind, Progress};
 
 /// The wallet's operations.
 pub struct Handlers {
     store: Arc<dyn WalletStore>,
     rules: Arc<ArcSwap<Rules>>,
     lanes: Lanes<Mutation, Verdict>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
 }
 
 impl Handlers {
@@ -24,8 +36,11 @@ impl Handlers {
     #[must_use]
     pub fn start(store: Arc<dyn WalletStore>, rules: Rules, settings: LaneSettings) -> Self {
         let rules = Arc::new(ArcSwap::from_pointee(rules));
-        let batcher = mutate::Ledger { store: Arc::clone(&store), rules: Arc::clone(&rules) };
-        Self { lanes: Lanes::start(batcher, settings, &mut rand::rng()), store, rules }
+        let mut rng = rand::rng();
+        let slot_offset = rng.random();
+        let ledger = mutate::Ledger { store: Arc::clone(&store), rules: Arc::clone(&rules), slot_offset };
+        let lanes = Lanes::start(ledger, settings, &mut rng);
+        Self { store, rules, lanes, tasks: TaskTracker::new(), closing: CancellationToken::new() }
     }
 
     /// The rules in force.
@@ -49,12 +64,25 @@ impl Handlers {
         self.store.ping().await
     }
 
+    /// Ends the streams, so that they do not hold up a drain: what they have not sent is taken up again by number.
+    pub fn end_streams(&self) {
+        self.closing.cancel();
+    }
+
     /// Answers what is under way, takes nothing new, and lets go of the database.
     pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
         if let Err(late) = self.lanes.drain().await {
             tracing::warn!(error = %late, "mutations in flight were given up; their outcome is found by key");
         }
+        self.tasks.wait().await;
         self.store.close().await;
+    }
+
+    /// Whether the wallet is about to stop.
+    fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
     }
 }
 

@@ -8,31 +8,37 @@ use auric_db::StoreError;
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use tokio::time::Instant;
 
-use super::Handlers;
-use crate::domain::{Action, BatchKeys, Direction, Mutation, Rules, Unstored, Verdict, decide};
+use super::{Handlers, line::Line};
+use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide};
 use crate::store::WalletStore;
 
 /// What a lane does with a batch.
 pub struct Ledger {
     pub store: Arc<dyn WalletStore>,
     pub rules: Arc<ArcSwap<Rules>>,
+    /// What this copy adds to a lane's number, so that copies seldom write the same line of the counters.
+    pub slot_offset: u16,
 }
+
+/// Lines of the counters for one asset, reason and day.
+const SLOTS: u16 = 32;
 
 #[async_trait]
 impl Batcher for Ledger {
     type Work = Mutation;
     type Answer = Verdict;
 
-    async fn run(&self, _lane: LaneId, batch: &[Mutation]) -> Result<Vec<Verdict>, BatchError> {
+    async fn run(&self, lane: LaneId, batch: &[Mutation]) -> Result<Vec<Verdict>, BatchError> {
         // One set of rules for the whole batch: a reload in the middle is seen by the next one.
         let rules = self.rules.load_full();
-        let mut keys = BatchKeys::default();
+        let mut keys = BatchKeys::new(&rules.assets);
         for mutation in batch {
             keys.add(mutation);
         }
-        let (mut book, transaction) = self.store.open(&keys).await.map_err(batch_error)?;
+        let (mut book, transaction) = self.store.open(keys).await.map_err(batch_error)?;
         let verdicts = batch.iter().map(|mutation| decide(&mut book, &rules, mutation)).collect();
-        transaction.commit(book.into_journal()).await.map_err(batch_error)?;
+        let slot = i16::try_from(self.slot_offset.wrapping_add(lane.number()) % SLOTS).unwrap_or_default();
+        transaction.commit(book.into_journal(), slot).await.map_err(batch_error)?;
         Ok(verdicts)
     }
 }
@@ -62,75 +68,5 @@ fn batch_error(error: StoreError) -> BatchError {
         StoreError::Lost(_) => BatchError::Lost(error.into()),
         StoreError::Unavailable(_) => BatchError::Unavailable(error.into()),
         StoreError::Fault(_) | StoreError::Corrupt(_) => BatchError::Fault(error.into()),
-    }
-}
-
-/// The one structured line of a mutation (R-O1), drawn up before the mutation is given away.
-struct Line {
-    player_id: String,
-    amount: String,
-    reason: String,
-    caller: String,
-    idempotency_key: String,
-    method: &'static str,
-    trace_id: String,
-}
-
-/// Legs that a line spells out; it counts the rest.
-const LINE_LEGS_MAX: usize = 8;
-
-impl Line {
-    fn of(mutation: &Mutation) -> Self {
-        let Action::Post(post) = &mutation.action;
-        let mut amounts: Vec<String> = post
-            .legs
-            .iter()
-            .take(LINE_LEGS_MAX)
-            .map(|leg| {
-                let sign = if leg.direction == Direction::Debit { '-' } else { '+' };
-                format!("{sign}{} {}", leg.amount, leg.asset)
-            })
-            .collect();
-        if let Some(more) = post.legs.len().checked_sub(LINE_LEGS_MAX).filter(|more| *more > 0) {
-            amounts.push(format!("and {more} more"));
-        }
-        Self {
-            player_id: mutation.lane_key().to_owned(),
-            amount: amounts.join(", "),
-            reason: post.reason.to_string(),
-            caller: mutation.key.caller.to_string(),
-            idempotency_key: mutation.key.key.to_string(),
-            method: mutation.action.method().as_str(),
-            trace_id: mutation.trace_id.to_string(),
-        }
-    }
-
-    fn log(&self, answer: &Result<Verdict, Refused>) {
-        let (success, replayed, error) = match answer {
-            Ok(Verdict::Answered { outcome, replayed }) => {
-                let error = outcome.as_ref().err().map(|rejection| rejection.reason().to_owned());
-                (outcome.is_ok(), *replayed, error)
-            }
-            Ok(Verdict::Unstored(Unstored::Invalid(_))) => (false, false, Some("INVALID_ARGUMENT".to_owned())),
-            Ok(Verdict::Unstored(Unstored::KeyReused { .. })) => {
-                (false, false, Some("IDEMPOTENCY_KEY_REUSED".to_owned()))
-            }
-            Err(refused) => (false, false, Some(refused.to_string())),
-        };
-        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id } = self;
-        tracing::info!(
-            player_id,
-            amount,
-            reason,
-            success,
-            error,
-            replayed,
-            caller,
-            idempotency_key,
-            method,
-            trace_id,
-            "{method} {}",
-            if success { "applied" } else { "refused" },
-        );
     }
 }

@@ -10,12 +10,13 @@ mod sqlite;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use auric_catalog::CatalogHash;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
-use auric_ids::{AssetId, PlayerId};
-use auric_time::{Clock, SystemClock};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId, Reason};
+use auric_time::{Clock, SystemClock, Timestamp};
 use sqlx::migrate::Migrator;
 
-use crate::domain::{Balance, BalanceKey, BatchKeys, Book, Entry, Journal, MutationKey, Record};
+use crate::domain::{BalanceKey, BatchKeys, Book, Entry, Flow, Hold, Journal, MutationKey, Player, Record, Row};
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -26,7 +27,8 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
     /// Locks every player that `keys` names until the transaction ends, then reads what a batch may touch.
     ///
     /// Two steps, never one: a read that is joined with its lock sees the state from before the wait. Rows are locked in ascending
-    /// player order, so overlapping batches queue instead of deadlocking.
+    /// player order, so overlapping batches queue instead of deadlocking. The players of a named hold are looked up before, for they
+    /// never change; a hold that comes up between the two is left out, as if it came later.
     ///
     /// # Shape
     ///
@@ -35,24 +37,52 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     ///
     /// [`StoreError::Contended`] when a lock is not granted in time: run the batch again.
-    async fn open(&self, keys: &BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError>;
+    async fn open(&self, keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError>;
 
-    /// Reads what `players` have of `assets`, as of now.
-    ///
-    /// # Shape
-    ///
-    /// Only balances that were ever written, in ascending order.
-    async fn balances(
-        &self,
-        players: &[PlayerId],
-        assets: &[AssetId],
-    ) -> Result<Vec<(BalanceKey, Balance)>, StoreError>;
+    /// Reads the same as [`open`](Self::open) would, as it was at one moment, and locks nothing.
+    async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError>;
 
-    /// Reads a player's entries, newest first.
+    /// Reads the database's clock.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
+    /// Reads a player's entries.
     async fn entries(&self, query: &EntriesQuery) -> Result<Vec<Entry>, StoreError>;
+
+    /// Reads single entries, in no order; one that is not there is left out.
+    async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError>;
 
     /// Reads the answer that a key got.
     async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError>;
+
+    /// Reads up to `limit` answers, in the order of their keys.
+    async fn mutations(&self, after: Option<&MutationKey>, limit: u32) -> Result<Vec<Record>, StoreError>;
+
+    /// Reads a hold.
+    async fn hold(&self, id: &HoldId) -> Result<Option<KeptHold>, StoreError>;
+
+    /// Reads open holds, in the order of their names.
+    async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError>;
+
+    /// Reads the counters, summed over their slots, in the order of asset, reason and day.
+    async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError>;
+
+    /// Reads up to `limit` players' names, in ascending order.
+    async fn players(&self, after: Option<&PlayerId>, limit: u32) -> Result<Vec<PlayerId>, StoreError>;
+
+    /// Counts the players.
+    async fn player_count(&self) -> Result<u64, StoreError>;
+
+    /// Reads one player's head, balances and open holds as they were at one moment.
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError>;
+
+    /// Keeps a catalog under its hash; one that is kept already stays.
+    async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError>;
+
+    /// Reads a catalog that was in force.
+    async fn catalog(&self, hash: CatalogHash) -> Result<Option<String>, StoreError>;
+
+    /// Reads the newest catalog that was put into force.
+    async fn newest_catalog(&self) -> Result<Option<String>, StoreError>;
 
     /// Asks the database for nothing, to see that it answers.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -66,11 +96,13 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
 pub trait WalletTx: Send {
     /// Writes everything that was decided, and makes it durable at once. An empty journal writes nothing.
     ///
+    /// `slot` says which line of the counters is written: lanes and copies with different ones do not wait for each other.
+    ///
     /// # Errors
     ///
     /// [`StoreError::Contended`] when another copy used a key or wrote a row first: nothing was written, run the batch again.
     /// [`StoreError::Lost`] when the outcome is unknown: look it up by key.
-    async fn commit(self: Box<Self>, journal: Journal) -> Result<(), StoreError>;
+    async fn commit(self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError>;
 }
 
 /// Which entries to read.
@@ -80,10 +112,80 @@ pub struct EntriesQuery {
     pub player: PlayerId,
     /// Only of this asset.
     pub asset: Option<AssetId>,
-    /// Only with a smaller number.
-    pub before: Option<u64>,
+    /// From which end, and from where on.
+    pub order: EntriesOrder,
     /// At most this many.
     pub limit: u32,
+}
+
+/// From which end entries are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntriesOrder {
+    /// Newest first, only those with a smaller number.
+    Before(Option<u64>),
+    /// Oldest first, only those with a larger number.
+    After(u64),
+}
+
+/// Which open holds to read.
+#[derive(Clone, Debug)]
+pub struct HoldsQuery {
+    /// Only those that touch this player.
+    pub player: Option<PlayerId>,
+    /// Only those that this caller made.
+    pub caller: Option<CallerId>,
+    /// Only those made so many microseconds ago, or longer.
+    pub age_micros_min: u64,
+    /// Only those with a larger name.
+    pub after: Option<HoldId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+/// Which counters to read.
+#[derive(Clone, Debug)]
+pub struct FlowsQuery {
+    /// Only of this asset.
+    pub asset: Option<AssetId>,
+    /// From this day on, counted from 1970-01-01.
+    pub from_day: i32,
+    /// Up to this day, which is included.
+    pub to_day: i32,
+}
+
+/// A line of the counters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowLine {
+    /// Of what.
+    pub asset: AssetId,
+    /// Why.
+    pub reason: Reason,
+    /// On which day, counted from 1970-01-01.
+    pub day: i32,
+    /// How much.
+    pub flow: Flow,
+}
+
+/// A hold, and when it was made and changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptHold {
+    /// The hold.
+    pub hold: Hold,
+    /// When it was made, or voided.
+    pub created_at: Timestamp,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+}
+
+/// What the ledger says of one player, at one moment.
+#[derive(Clone, Debug)]
+pub struct Portrait {
+    /// The end of the audit; nothing when the player was never seen.
+    pub player: Option<Player>,
+    /// Every balance.
+    pub rows: Vec<(BalanceKey, Row)>,
+    /// Every open hold that touches the player.
+    pub holds: Vec<Hold>,
 }
 
 /// Connects to the database that `url` names.

@@ -1,12 +1,15 @@
-//! Values as both databases keep them.
+//! Rows as both databases give them, and values as both keep them.
 
 use auric_catalog::CatalogHash;
-use auric_db::StoreError;
-use auric_time::Timestamp;
+use auric_db::{DbTime, StoreError};
+use auric_ids::{IdError, PlayerId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use super::{FlowLine, KeptHold};
 use crate::domain::{
-    Balance, BalanceKey, Change, Context, Entry, Fingerprint, Head, Method, Movement, MovementKind, MutationKey,
-    Outcome, Record, Row,
+    Balance, BalanceKey, Change, ClaimRow, Context, Entry, Fingerprint, Flow, Guard, Head, Hold, HoldRow, Method,
+    Movement, MovementKind, MutationKey, Note, Player, Record, Row, Settled,
 };
 
 /// A number of units as BIGINT. Every unit is at most 2^53 - 1, every count far below.
@@ -14,86 +17,149 @@ pub fn bigint(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-/// A BIGINT as a number of units.
-pub fn units(bigint: i64) -> Result<u64, StoreError> {
-    u64::try_from(bigint).map_err(|_| corrupt("a number", bigint))
+/// A value as text: read by people too.
+pub fn text(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Corrupt(format!("a value cannot be written: {error}")))
 }
 
-/// The answer as text: read by people too.
-pub fn outcome_text(outcome: &Outcome) -> Result<String, StoreError> {
-    serde_json::to_string(outcome).map_err(|error| StoreError::Corrupt(format!("an answer cannot be written: {error}")))
-}
-
-/// The context as text.
+/// The context as text; nothing when there is none.
 pub fn context_text(context: &Context) -> Result<String, StoreError> {
-    if context.is_empty() {
-        return Ok(String::new());
-    }
-    serde_json::to_string(context).map_err(|error| StoreError::Corrupt(format!("a context cannot be written: {error}")))
+    if context.is_empty() { Ok(String::new()) } else { text(context) }
 }
 
-/// A player as the stores read it.
-pub struct HeadRow {
-    pub player_id: String,
-    pub last_number: i64,
-    pub last_hash: Vec<u8>,
-    pub last_time: Timestamp,
+/// The name of the first player of a hold; a tombstone has none.
+pub fn first_player(hold: &Hold) -> String {
+    hold.balances().map(|key| &key.player).min().map(ToString::to_string).unwrap_or_default()
 }
 
-/// A balance as the stores read it.
+/// The players of a hold beyond the first, in ascending order.
+pub fn other_players(hold: &Hold) -> Vec<PlayerId> {
+    let players: std::collections::BTreeSet<_> = hold.balances().map(|key| key.player.clone()).collect();
+    players.into_iter().skip(1).collect()
+}
+
+#[derive(sqlx::FromRow)]
+pub struct PlayerRow {
+    player_id: String,
+    last_number: i64,
+    last_hash: Vec<u8>,
+    last_time: DbTime,
+    next_expiry: Option<DbTime>,
+}
+
 #[derive(sqlx::FromRow)]
 pub struct BalanceRow {
-    pub player_id: String,
-    pub asset_id: String,
-    pub pool_id: String,
-    pub available: i64,
-    pub held: i64,
-    pub room: i64,
-    pub version: i64,
+    player_id: String,
+    asset_id: String,
+    pool_id: String,
+    available: i64,
+    held: i64,
+    room: i64,
+    owed: i64,
+    generation: i64,
+    settled_at: Option<DbTime>,
+    regen_units: Option<i64>,
+    interval_micros: Option<i64>,
+    capacity: Option<i64>,
+    version: i64,
 }
 
-/// A used key as the stores read it.
+#[derive(sqlx::FromRow)]
 pub struct RecordRow {
-    pub caller: String,
-    pub idempotency_key: String,
-    pub method: String,
-    pub fingerprint: Vec<u8>,
-    pub fields: String,
-    pub outcome: String,
-    pub created_at: Timestamp,
+    caller: String,
+    idempotency_key: String,
+    method: String,
+    fingerprint: Vec<u8>,
+    fields: String,
+    outcome: String,
+    created_at: DbTime,
 }
 
-/// An entry as the stores read it.
+#[derive(sqlx::FromRow)]
 pub struct EntryRow {
-    pub balance: BalanceRow,
-    pub number: i64,
-    pub kind: String,
-    pub change: (i64, i64, i64),
-    pub clamped: i64,
-    pub reason: String,
-    pub context: String,
-    pub caller: String,
-    pub idempotency_key: String,
-    pub trace_id: String,
-    pub catalog_hash: Vec<u8>,
-    pub created_at: Timestamp,
-    pub hash: Vec<u8>,
+    player_id: String,
+    number: i64,
+    asset_id: String,
+    pool_id: String,
+    kind: String,
+    available_change: i64,
+    held_change: i64,
+    room_change: i64,
+    owed_change: i64,
+    available_after: i64,
+    held_after: i64,
+    room_after: i64,
+    owed_after: i64,
+    clamped: i64,
+    reason: String,
+    context: String,
+    caller: String,
+    idempotency_key: String,
+    trace_id: String,
+    catalog_hash: Vec<u8>,
+    created_at: DbTime,
+    hash: Vec<u8>,
 }
 
-impl HeadRow {
-    pub fn into_domain(self) -> Result<(auric_ids::PlayerId, Head), StoreError> {
-        let head = Head { number: units(self.last_number)?, hash: bytes(self.last_hash)?, time: self.last_time };
-        Ok((id(self.player_id)?, head))
+#[derive(sqlx::FromRow)]
+pub struct HoldDbRow {
+    hold_id: String,
+    caller: String,
+    made_under: String,
+    legs: String,
+    whole: bool,
+    expires_at: Option<DbTime>,
+    reason: String,
+    context: String,
+    asked: Vec<u8>,
+    reserved: String,
+    ended: String,
+    version: i64,
+    created_at: DbTime,
+    updated_at: DbTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct ClaimDbRow {
+    player_id: String,
+    claim_type: String,
+    claim_key: String,
+    caller: String,
+    idempotency_key: String,
+    outcome: String,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct FlowRow {
+    asset_id: String,
+    reason: String,
+    day: i32,
+    issued: i64,
+    burned: i64,
+}
+
+impl PlayerRow {
+    pub fn into_domain(self) -> Result<(PlayerId, Player), StoreError> {
+        let head = Head { number: units(self.last_number)?, hash: bytes(self.last_hash)?, time: self.last_time.0 };
+        let next_expiry = self.next_expiry.map(|time| time.0);
+        let player = Player { loaded: head, head, next_expiry, loaded_expiry: next_expiry };
+        Ok((id(self.player_id)?, player))
     }
 }
 
 impl BalanceRow {
     pub fn into_domain(self) -> Result<(BalanceKey, Row), StoreError> {
-        let balance = Balance::from_parts(units(self.available)?, units(self.held)?, units(self.room)?);
-        let row = Row {
-            balance: balance.ok_or_else(|| corrupt("a balance of", &self.player_id))?,
-            version: units(self.version)?,
+        let balance = balance([self.available, self.held, self.room, self.owed])?;
+        let settled = match (self.settled_at, self.regen_units, self.interval_micros, self.capacity) {
+            (Some(at), Some(regen), Some(interval), Some(capacity)) => Some(Settled {
+                at: at.0,
+                regen_units: units(regen)?,
+                interval_micros: units(interval)?,
+                capacity_units: units(capacity)?,
+            }),
+            _ => None,
         };
+        let row = Row { balance, generation: units(self.generation)?, settled, version: units(self.version)? };
         Ok((BalanceKey { player: id(self.player_id)?, asset: id(self.asset_id)?, pool: id(self.pool_id)? }, row))
     }
 }
@@ -102,50 +168,106 @@ impl RecordRow {
     pub fn into_domain(self) -> Result<Record, StoreError> {
         Ok(Record {
             method: Method::parse(&self.method).ok_or_else(|| corrupt("a method", &self.method))?,
-            outcome: serde_json::from_str(&self.outcome).map_err(|error| corrupt("an answer", error))?,
+            outcome: value(&self.outcome)?,
             key: MutationKey { caller: id(self.caller)?, key: id(self.idempotency_key)? },
             fingerprint: Fingerprint { digest: bytes(self.fingerprint)?, fields: self.fields },
-            time: self.created_at,
+            time: self.created_at.0,
         })
     }
 }
 
 impl EntryRow {
     pub fn into_domain(self) -> Result<Entry, StoreError> {
-        let (key, row) = self.balance.into_domain()?;
-        let (available_units, held_units, room_units) = self.change;
-        let context = match self.context.as_str() {
-            "" => Context::new(),
-            text => serde_json::from_str(text).map_err(|error| corrupt("a context", error))?,
-        };
+        let change = [self.available_change, self.held_change, self.room_change, self.owed_change];
         Ok(Entry {
             movement: Movement {
-                key,
+                key: BalanceKey { player: id(self.player_id)?, asset: id(self.asset_id)?, pool: id(self.pool_id)? },
                 number: units(self.number)?,
                 kind: MovementKind::parse(&self.kind).ok_or_else(|| corrupt("a kind", &self.kind))?,
-                change: Change { available_units, held_units, room_units },
-                after: row.balance,
+                change: Change::from_parts(change),
+                after: balance([self.available_after, self.held_after, self.room_after, self.owed_after])?,
                 clamped_units: units(self.clamped)?,
             },
-            reason: id(self.reason)?,
-            context,
+            note: note(self.reason, &self.context)?,
             caller: id(self.caller)?,
             idempotency_key: id(self.idempotency_key)?,
             trace_id: id(self.trace_id)?,
             catalog_hash: CatalogHash::from_bytes(bytes(self.catalog_hash)?),
-            time: self.created_at,
+            time: self.created_at.0,
             hash: bytes(self.hash)?,
         })
     }
 }
 
+impl HoldDbRow {
+    pub fn into_domain(self) -> Result<HoldRow, StoreError> {
+        let version = units(self.version)?;
+        Ok(HoldRow { hold: self.into_kept()?.hold, version })
+    }
+
+    pub fn into_kept(self) -> Result<KeptHold, StoreError> {
+        let hold = Hold {
+            id: id(self.hold_id)?,
+            caller: id(self.caller)?,
+            made_under: id(self.made_under)?,
+            legs: value(&self.legs)?,
+            whole: self.whole,
+            expires_at: self.expires_at.map(|time| time.0),
+            note: note(self.reason, &self.context)?,
+            asked: bytes(self.asked)?,
+            reserved: value(&self.reserved)?,
+            state: value(&self.ended)?,
+        };
+        Ok(KeptHold { hold, created_at: self.created_at.0, updated_at: self.updated_at.0 })
+    }
+}
+
+impl ClaimDbRow {
+    pub fn into_domain(self) -> Result<ClaimRow, StoreError> {
+        Ok(ClaimRow {
+            guard: Guard {
+                player: id(self.player_id)?,
+                claim_type: id(self.claim_type)?,
+                claim_key: id(self.claim_key)?,
+            },
+            key: MutationKey { caller: id(self.caller)?, key: id(self.idempotency_key)? },
+            outcome: value(&self.outcome)?,
+        })
+    }
+}
+
+impl FlowRow {
+    pub fn into_domain(self) -> Result<FlowLine, StoreError> {
+        let flow = Flow { issued_units: units(self.issued)?, burned_units: units(self.burned)? };
+        Ok(FlowLine { asset: id(self.asset_id)?, reason: id(self.reason)?, day: self.day, flow })
+    }
+}
+
 /// Takes up a name that was stored.
-pub fn id<T: TryFrom<String, Error = auric_ids::IdError>>(text: String) -> Result<T, StoreError> {
+pub fn id<T: TryFrom<String, Error = IdError>>(text: String) -> Result<T, StoreError> {
     T::try_from(text).map_err(|error| corrupt("a name", error))
 }
 
+fn units(bigint: i64) -> Result<u64, StoreError> {
+    u64::try_from(bigint).map_err(|_| corrupt("a number", bigint))
+}
+
+fn balance(parts: [i64; 4]) -> Result<Balance, StoreError> {
+    let [available, held, room, owed] = parts;
+    let parts = [units(available)?, units(held)?, units(room)?, units(owed)?];
+    Balance::from_parts(parts).ok_or_else(|| corrupt("a balance beyond its bound", format!("{parts:?}")))
+}
+
+fn note(reason: String, context: &str) -> Result<Note, StoreError> {
+    Ok(Note { reason: id(reason)?, context: if context.is_empty() { Context::new() } else { value(context)? } })
+}
+
+fn value<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| corrupt("a value", error))
+}
+
 fn bytes(stored: Vec<u8>) -> Result<[u8; 32], StoreError> {
-    stored.try_into().map_err(|stored: Vec<u8>| corrupt("a hash's length", stored.len()))
+    stored.try_into().map_err(|stored: Vec<u8>| corrupt("a hash of length", stored.len()))
 }
 
 fn corrupt(what: &str, found: impl std::fmt::Display) -> StoreError {

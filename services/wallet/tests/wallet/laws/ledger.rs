@@ -1,5 +1,8 @@
 //! What the database itself holds, whoever asks it (R-W2).
 
+use auric_wallet::domain::Action;
+use auric_wallet::store::{EntriesOrder, EntriesQuery};
+
 use crate::harness::{Ledger, audit, credit, key, on_every_store, outcome, post};
 
 on_every_store!(
@@ -14,16 +17,16 @@ async fn the_audit_says_who_what_why_and_when(ledger: Ledger) {
     let wallet = ledger.copy().await;
     let mut request = post("k", vec![credit("p", "lumees", 5)]);
     request.trace_id = "0af7651916cd43dd8448eb211c80319c".parse().unwrap();
-    let auric_wallet::domain::Action::Post(posting) = &mut request.action;
-    posting.context.insert("quest".to_owned(), "the \"old\" mill — 7".to_owned());
+    let Action::Post(posting) = &mut request.action else { panic!("{request:?}") };
+    posting.note.context.insert("quest".to_owned(), "the \"old\" mill — 7".to_owned());
     outcome(&wallet, request.clone()).await.unwrap();
     let entries = audit(&wallet, "p").await;
     let [entry] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!(entry.movement.after.available_units(), 5);
     assert_eq!((&entry.caller, &entry.idempotency_key), (&key("k").caller, &key("k").key));
     assert_eq!(entry.trace_id, request.trace_id);
-    assert_eq!(entry.context["quest"], "the \"old\" mill — 7");
-    assert_eq!((entry.reason.as_str(), entry.catalog_hash), ("test", ledger.rules.assets.hash));
+    assert_eq!(entry.note.context["quest"], "the \"old\" mill — 7");
+    assert_eq!((entry.note.reason.as_str(), entry.catalog_hash), ("test", ledger.rules.assets.hash));
     assert!(entry.time > auric_time::Timestamp::EPOCH);
 }
 
@@ -67,10 +70,10 @@ async fn pages_of_one_entry_repeat_and_skip_nothing(ledger: Ledger) {
         let mut seen = Vec::new();
         let mut before = None;
         loop {
-            let query = auric_wallet::store::EntriesQuery {
+            let query = EntriesQuery {
                 player: "p".parse().unwrap(),
                 asset: asset.map(|asset| asset.parse().unwrap()),
-                before,
+                order: EntriesOrder::Before(before),
                 limit: 1,
             };
             let page = wallet.entries(query).await.unwrap();

@@ -1,0 +1,230 @@
+//! Holds: what is set aside or promised until somebody commits or releases it.
+
+use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, PoolId};
+use auric_money::Amount;
+use auric_time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::mutation::Field;
+use super::{BalanceKey, Note, Posted, canon::Canon};
+
+/// Legs to set aside, under a name of the caller's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reserve {
+    /// The hold's name.
+    pub hold: HoldId,
+    /// 1 to [`super::LEGS_MAX`] legs.
+    pub legs: Vec<HoldAsk>,
+    /// Whether it is committed whole or not at all.
+    pub whole: bool,
+    /// How long it stands by itself; absent for ever. Only for a hold of one player.
+    pub ttl_micros: Option<u64>,
+    /// Why.
+    pub note: Note,
+}
+
+/// One leg to set aside: a debit has a `from`, a credit a `to`, a transfer both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldAsk {
+    /// Where units are set aside.
+    pub from: Option<End>,
+    /// Where room is promised.
+    pub to: Option<End>,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// A balance as a request names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Whose.
+    pub player: PlayerId,
+    /// Of what.
+    pub asset: AssetId,
+    /// In which pool; `None` when the caller named none.
+    pub pool: Option<PoolId>,
+}
+
+/// What to take of a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Which hold.
+    pub hold: HoldId,
+    /// How much of each leg, in order, 0 included; empty for all of it.
+    pub amounts: Vec<u64>,
+    /// A player of the hold, for the lane; not part of the request's meaning.
+    pub player: Option<PlayerId>,
+}
+
+/// A hold to give back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// Which hold.
+    pub hold: HoldId,
+    /// A player of the hold, for the lane; not part of the request's meaning.
+    pub player: Option<PlayerId>,
+}
+
+/// A hold as the ledger keeps it: all that its end needs, whatever the catalog says by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Its name.
+    pub id: HoldId,
+    /// Who made it, and may end it.
+    pub caller: CallerId,
+    /// The key that it was made, or voided, under.
+    pub made_under: IdempotencyKey,
+    /// What is set aside; empty for a tombstone.
+    pub legs: Vec<HoldLeg>,
+    /// Whether it is committed whole or not at all.
+    pub whole: bool,
+    /// When it lapses by itself.
+    pub expires_at: Option<Timestamp>,
+    /// Why.
+    pub note: Note,
+    /// What the Reserve asked for, shortened.
+    pub asked: [u8; 32],
+    /// The answer to the Reserve.
+    pub reserved: Posted,
+    /// How it stands.
+    pub state: HoldState,
+}
+
+/// One leg of a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldLeg {
+    /// How much.
+    pub amount: Amount,
+    /// Where it is set aside, in the order of taking; empty for a credit. The parts add up to the amount.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<HeldPart>,
+    /// Where room is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<BalanceKey>,
+}
+
+/// Units that are set aside in one balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldPart {
+    /// Which balance.
+    pub key: BalanceKey,
+    /// How many.
+    pub units: u64,
+    /// The generation of the credit pool that they came from; 0 where pools are not renewed.
+    pub generation: u64,
+}
+
+/// How a hold stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum HoldState {
+    /// Nobody ended it yet.
+    Held,
+    /// Taken.
+    Committed {
+        /// How much of each leg.
+        amounts: Vec<u64>,
+        /// The answer.
+        answer: Posted,
+    },
+    /// Given back.
+    Released {
+        /// The answer.
+        answer: Posted,
+    },
+    /// Its time was up.
+    Expired {
+        /// When that was written; what it set aside could be spent from `expires_at` on.
+        time: Timestamp,
+    },
+    /// Released before it was made: it can never be made.
+    Voided {
+        /// The answer.
+        answer: Posted,
+    },
+}
+
+impl Reserve {
+    /// Whom it touches, with repetitions.
+    pub fn players(&self) -> impl Iterator<Item = &PlayerId> {
+        self.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)).map(|end| &end.player)
+    }
+
+    /// The request's fields as bytes.
+    pub(super) fn canonical_fields(&self) -> Vec<Field> {
+        let mut legs = Canon::default();
+        for leg in &self.legs {
+            for end in [&leg.from, &leg.to] {
+                let end = end.as_ref();
+                legs.text(end.map_or("", |end| end.player.as_str())).text(end.map_or("", |end| end.asset.as_str()));
+                legs.text(end.and_then(|end| end.pool.as_ref()).map_or("", PoolId::as_str));
+            }
+            legs.units(leg.amount.units());
+        }
+        let mut fields = vec![("hold_id", Canon::of(self.hold.as_str())), ("legs", legs)];
+        if self.whole {
+            fields.push(("whole", Canon::of("true")));
+        }
+        if let Some(ttl_micros) = self.ttl_micros {
+            let mut ttl = Canon::default();
+            ttl.units(ttl_micros);
+            fields.push(("ttl", ttl));
+        }
+        fields.extend(self.note.canonical_fields());
+        fields
+    }
+}
+
+impl Commit {
+    /// The request's fields as bytes.
+    pub(super) fn canonical_fields(&self) -> Vec<Field> {
+        let mut fields = vec![("hold_id", Canon::of(self.hold.as_str()))];
+        if !self.amounts.is_empty() {
+            let mut amounts = Canon::default();
+            for amount in &self.amounts {
+                amounts.units(*amount);
+            }
+            fields.push(("amounts", amounts));
+        }
+        fields
+    }
+}
+
+impl Hold {
+    /// Every balance that it set aside in or promised to, with repetitions.
+    pub fn balances(&self) -> impl Iterator<Item = &BalanceKey> {
+        self.legs.iter().flat_map(|leg| leg.from.iter().map(|part| &part.key).chain(&leg.to))
+    }
+
+    /// Whether nobody ended it yet.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, HoldState::Held)
+    }
+
+    /// Whether its time is up, though nobody wrote that yet.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.is_open() && self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// The amounts that were set aside, leg by leg.
+    #[must_use]
+    pub fn amounts(&self) -> Vec<u64> {
+        self.legs.iter().map(|leg| leg.amount.units()).collect()
+    }
+}
+
+impl HoldState {
+    /// The word that is stored and shown.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Committed { .. } => "committed",
+            Self::Released { .. } => "released",
+            Self::Expired { .. } => "expired",
+            Self::Voided { .. } => "voided",
+        }
+    }
+}

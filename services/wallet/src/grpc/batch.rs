@@ -1,0 +1,78 @@
+//! Many independent postings in one call, each with its own key and its own answer.
+
+use std::sync::Arc;
+
+use auric_api::wallet::v1 as api;
+use auric_api::wallet::v1::post_batch_result::Result as Outcome;
+use auric_server::metadata;
+use auric_status::{BadField, Problem};
+use futures::future::join_all;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status};
+
+use super::decode::mutations;
+use super::{Answer, encode, invalid, status};
+use crate::domain::{Action, Mutation, Verdict};
+use crate::handlers::Handlers;
+
+/// The most postings of one batch.
+const POSTS_MAX: usize = 1_000;
+
+/// Applies each posting by itself: they meet again in the batches of their lanes.
+pub async fn post(handlers: &Arc<Handlers>, request: Request<api::PostBatchRequest>) -> Answer<api::PostBatchResponse> {
+    let (metadata, _, request) = request.into_parts();
+    let count = request.posts.len();
+    if !(1..=POSTS_MAX).contains(&count) {
+        return Err(invalid(vec![BadField::new("posts", format!("must have 1 to {POSTS_MAX} postings, has {count}"))]));
+    }
+    // The caller's name is the whole call's: a wrong one is nobody's posting's fault.
+    metadata::caller(&metadata)?;
+    let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
+    let results = request.posts.iter().map(|post| one(handlers, &metadata, post, deadline));
+    Ok(Response::new(api::PostBatchResponse { results: join_all(results).await }))
+}
+
+async fn one(
+    handlers: &Handlers,
+    metadata: &MetadataMap,
+    post: &api::PostRequest,
+    deadline: Option<Instant>,
+) -> api::PostBatchResult {
+    let mutation = match decode(metadata, post) {
+        Ok(mutation) => mutation,
+        Err(status) => return refused(&Problem::from_status(&status), false),
+    };
+    match handlers.mutate(mutation, deadline).await {
+        Ok(Verdict::Answered { outcome: Ok(posted), replayed }) => {
+            api::PostBatchResult { result: Some(Outcome::Posted(encode::posted(&posted))), replayed }
+        }
+        Ok(Verdict::Answered { outcome: Err(rejection), replayed }) => {
+            refused(&status::of_rejection(&rejection), replayed)
+        }
+        Ok(Verdict::Unstored(unstored)) => refused(&status::of_unstored(unstored), false),
+        Err(unanswered) => refused(&Problem::from_status(&status::of_refused(unanswered)), false),
+    }
+}
+
+fn decode(metadata: &MetadataMap, post: &api::PostRequest) -> Result<Mutation, Status> {
+    Ok(Mutation {
+        key: mutations::key(metadata, &post.idempotency_key)?,
+        trace_id: metadata::trace_id(metadata),
+        action: Action::Post(mutations::post(post)?),
+    })
+}
+
+fn refused(problem: &Problem, replayed: bool) -> api::PostBatchResult {
+    let mut metadata: std::collections::HashMap<String, String> = problem.metadata.clone().into_iter().collect();
+    for field in &problem.bad_fields {
+        metadata.insert(field.path.clone(), field.description.clone());
+    }
+    let refusal = api::Refusal {
+        code: problem.code.into(),
+        reason: problem.reason.clone(),
+        message: problem.message.clone(),
+        metadata,
+    };
+    api::PostBatchResult { result: Some(Outcome::Refusal(refusal)), replayed }
+}

@@ -1,0 +1,186 @@
+//! Requests that only read.
+
+use std::collections::BTreeSet;
+
+use auric_api::wallet::v1 as api;
+use auric_catalog::CatalogHash;
+use auric_ids::{AssetId, HoldId, IdError, PlayerId};
+use auric_server::metadata;
+use chrono::NaiveDate;
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::Decoder;
+use crate::domain::{Assets, MutationKey};
+use crate::grpc::page::Cursor;
+use crate::store::{EntriesOrder, EntriesQuery, FlowsQuery, HoldsQuery};
+
+/// Players or assets that one read may name.
+const NAMES_MAX: usize = 100;
+
+/// Items on one page.
+const PAGE_MAX: u32 = 500;
+const PAGE_DEFAULT: u32 = 50;
+
+/// Whose balances, of what.
+pub fn balances(request: &api::GetBalancesRequest, assets: &Assets) -> Result<(Vec<PlayerId>, Vec<AssetId>), Status> {
+    let mut decoder = Decoder::default();
+    if request.player_ids.is_empty() {
+        decoder.fault("player_ids", "must name at least one player");
+    }
+    let players: Vec<PlayerId> = names(&mut decoder, "player_ids", &request.player_ids);
+    let wanted = asset_ids(&mut decoder, &request.asset_ids, assets);
+    decoder.finish(Some((players, wanted)))
+}
+
+/// Which assets' supply.
+pub fn supply(request: &api::GetSupplyRequest, assets: &Assets) -> Result<Vec<AssetId>, Status> {
+    let mut decoder = Decoder::default();
+    let wanted = asset_ids(&mut decoder, &request.asset_ids, assets);
+    decoder.finish(Some(wanted))
+}
+
+/// Which entries, from where on.
+pub fn entries(request: &api::ListEntriesRequest, cursor: &Cursor) -> Result<EntriesQuery, Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let asset = decoder.optional_id("asset_id", &request.asset_id);
+    let limit = page_size(&mut decoder, request.page_size);
+    let order = EntriesOrder::Before(page_token(&mut decoder, cursor, &request.page_token));
+    decoder.finish(player.map(|player| EntriesQuery { player, asset, order, limit }))
+}
+
+/// Whose entries, from which number on.
+pub fn watch_entries(request: &api::WatchEntriesRequest) -> Result<(PlayerId, u64), Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let after = u64::try_from(request.after_number).ok();
+    if after.is_none() {
+        decoder.fault("after_number", format!("must be at least 0, is {}", request.after_number));
+    }
+    decoder.finish(player.zip(after))
+}
+
+/// Which hold.
+pub fn hold(request: &api::GetHoldRequest) -> Result<HoldId, Status> {
+    let mut decoder = Decoder::default();
+    let id = decoder.id("hold_id", &request.hold_id);
+    decoder.finish(id)
+}
+
+/// Which open holds, from where on.
+pub fn holds(request: &api::ListHoldsRequest, cursor: &Cursor) -> Result<HoldsQuery, Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.optional_id("player_id", &request.player_id);
+    let caller = decoder.optional_id("caller", &request.caller);
+    let age = request.age_min.unwrap_or_default();
+    let age_micros = std::time::Duration::try_from(age).ok().and_then(|age| u64::try_from(age.as_micros()).ok());
+    if age_micros.is_none() {
+        decoder.fault("age_min", format!("must not be negative, is {age}"));
+    }
+    let limit = page_size(&mut decoder, request.page_size);
+    let after = page_token(&mut decoder, cursor, &request.page_token);
+    let query = age_micros.map(|age_micros_min| HoldsQuery { player, caller, age_micros_min, after, limit });
+    decoder.finish(query)
+}
+
+/// Which mutation.
+pub fn mutation(request: &api::GetMutationRequest, metadata: &MetadataMap) -> Result<MutationKey, Status> {
+    let mut decoder = Decoder::default();
+    let key = decoder.id("idempotency_key", &request.idempotency_key);
+    let named = decoder.optional_id("caller", &request.caller);
+    let key = decoder.finish(key)?;
+    let caller = match named {
+        Some(caller) => caller,
+        None => metadata::caller(metadata)?,
+    };
+    Ok(MutationKey { caller, key })
+}
+
+/// Which lines of the counters.
+pub fn flows(request: &api::GetFlowsRequest) -> Result<FlowsQuery, Status> {
+    let mut decoder = Decoder::default();
+    let asset = decoder.optional_id("asset_id", &request.asset_id);
+    let from_day = day(&mut decoder, "from_day", &request.from_day, i32::MIN);
+    let to_day = day(&mut decoder, "to_day", &request.to_day, i32::MAX);
+    if from_day > to_day {
+        decoder.fault("to_day", "must not be before from_day");
+    }
+    decoder.finish(Some(FlowsQuery { asset, from_day, to_day }))
+}
+
+/// Whose audit; everybody's when nobody is named.
+pub fn verify_audit(request: &api::VerifyAuditRequest) -> Result<Option<PlayerId>, Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.optional_id("player_id", &request.player_id);
+    decoder.finish(Some(player))
+}
+
+/// Which catalog; the one in force when none is named.
+pub fn catalog(request: &api::GetCatalogRequest) -> Result<Option<CatalogHash>, Status> {
+    let mut decoder = Decoder::default();
+    if request.catalog_hash.is_empty() {
+        return Ok(None);
+    }
+    let mut bytes = [0; 32];
+    if hex::decode_to_slice(&request.catalog_hash, &mut bytes).is_err() {
+        decoder.fault("catalog_hash", "must be 64 hexadecimal digits");
+    }
+    decoder.finish(Some(Some(CatalogHash::from_bytes(bytes))))
+}
+
+fn asset_ids(decoder: &mut Decoder, texts: &[String], assets: &Assets) -> Vec<AssetId> {
+    let wanted: Vec<AssetId> = names(decoder, "asset_ids", texts);
+    for asset in &wanted {
+        if assets.get(asset).is_none() {
+            decoder.fault("asset_ids", format!("{asset} is not in the catalog"));
+        }
+    }
+    wanted
+}
+
+/// Names, each once, in the order of their first appearance.
+fn names<T>(decoder: &mut Decoder, path: &str, texts: &[String]) -> Vec<T>
+where
+    T: std::str::FromStr<Err = IdError> + Ord + Clone,
+{
+    if texts.len() > NAMES_MAX {
+        decoder.fault(path, format!("must name at most {NAMES_MAX}, names {}", texts.len()));
+        return Vec::new();
+    }
+    let mut seen = BTreeSet::new();
+    let ids = texts.iter().enumerate().filter_map(|(index, text)| decoder.id(&format!("{path}[{index}]"), text));
+    ids.collect::<Vec<T>>().into_iter().filter(|id| seen.insert(id.clone())).collect()
+}
+
+fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
+    match u32::try_from(asked) {
+        Ok(0) => PAGE_DEFAULT,
+        Ok(size) if size <= PAGE_MAX => size,
+        _ => {
+            decoder.fault("page_size", format!("must be 1 to {PAGE_MAX}, is {asked}"));
+            PAGE_DEFAULT
+        }
+    }
+}
+
+fn page_token<T: std::str::FromStr>(decoder: &mut Decoder, cursor: &Cursor, token: &str) -> Option<T> {
+    cursor.read(token).unwrap_or_else(|fault| {
+        decoder.fault("page_token", fault);
+        None
+    })
+}
+
+/// A day in UTC as a number from 1970-01-01.
+fn day(decoder: &mut Decoder, path: &str, text: &str, absent: i32) -> i32 {
+    if text.is_empty() {
+        return absent;
+    }
+    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        Ok(day) => i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).unwrap_or(absent),
+        Err(_) => {
+            decoder.fault(path, format!("must be a day as YYYY-MM-DD, is {text:?}"));
+            absent
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The one structured line of a mutation (R-O1), drawn up before the mutation is given away.
+
+use auric_lanes::Refused;
+
+use crate::domain::{Action, Direction, HoldAsk, Leg, Mutation, Unstored, Verdict};
+
+/// Legs that a line spells out; it counts the rest.
+const LEGS_MAX: usize = 8;
+
+/// What is known of a mutation before it is answered.
+pub struct Line {
+    player_id: String,
+    amount: String,
+    reason: String,
+    caller: String,
+    idempotency_key: String,
+    method: &'static str,
+    trace_id: String,
+}
+
+impl Line {
+    /// Draws up the line of `mutation`.
+    pub fn of(mutation: &Mutation) -> Self {
+        let note = mutation.action.note();
+        Self {
+            player_id: mutation.action.players().into_iter().min().map(ToString::to_string).unwrap_or_default(),
+            amount: amount(&mutation.action),
+            reason: note.map(|note| note.reason.to_string()).unwrap_or_default(),
+            caller: mutation.key.caller.to_string(),
+            idempotency_key: mutation.key.key.to_string(),
+            method: mutation.action.method().as_str(),
+            trace_id: mutation.trace_id.to_string(),
+        }
+    }
+
+    /// Writes the line, with the answer.
+    pub fn log(&self, answer: &Result<Verdict, Refused>) {
+        let (success, replayed, error) = match answer {
+            Ok(Verdict::Answered { outcome, replayed }) => {
+                let error = outcome.as_ref().err().map(|rejection| rejection.reason().to_owned());
+                // A voided key is what its request asked for.
+                (outcome.is_ok() || self.method == "VoidMutation", *replayed, error)
+            }
+            Ok(Verdict::Unstored(unstored)) => (false, false, Some(word(unstored).to_owned())),
+            Err(refused) => (false, false, Some(refused.to_string())),
+        };
+        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id } = self;
+        let end = if success { "applied" } else { "refused" };
+        tracing::info!(
+            player_id,
+            amount,
+            reason,
+            success,
+            error,
+            replayed,
+            caller,
+            idempotency_key,
+            method,
+            trace_id,
+            "{method} {end}",
+        );
+    }
+}
+
+const fn word(unstored: &Unstored) -> &'static str {
+    match unstored {
+        Unstored::Invalid(_) => "INVALID_ARGUMENT",
+        Unstored::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",
+        Unstored::HoldNotFound(_) => "HOLD_NOT_FOUND",
+        Unstored::NotYourHold(_) => "NOT_YOUR_HOLD",
+    }
+}
+
+fn amount(action: &Action) -> String {
+    match action {
+        Action::Post(post) | Action::Transfer(post) => legs(&post.legs, leg),
+        Action::Claim(claim) => legs(&claim.post.legs, leg),
+        Action::Reserve(reserve) => legs(&reserve.legs, hold_ask),
+        Action::Commit(commit) if commit.amounts.is_empty() => format!("all of {}", commit.hold),
+        Action::Commit(commit) => format!("{:?} of {}", commit.amounts, commit.hold),
+        Action::Release(release) => format!("0 of {}", release.hold),
+        Action::SpendStatPoints(spend) => format!("{} on {}", spend.points, spend.stat),
+        Action::RenewCredits(renew) => format!("={} {} {}", renew.units, renew.asset, renew.pool),
+        Action::Void => String::new(),
+    }
+}
+
+fn legs<T>(all: &[T], one: impl Fn(&T) -> String) -> String {
+    let mut spelled: Vec<String> = all.iter().take(LEGS_MAX).map(one).collect();
+    if let Some(more) = all.len().checked_sub(LEGS_MAX).filter(|more| *more > 0) {
+        spelled.push(format!("and {more} more"));
+    }
+    spelled.join(", ")
+}
+
+fn leg(leg: &Leg) -> String {
+    let sign = if leg.direction == Direction::Debit { '-' } else { '+' };
+    format!("{sign}{} {}", leg.amount, leg.asset)
+}
+
+fn hold_ask(ask: &HoldAsk) -> String {
+    let asset = ask.from.as_ref().or(ask.to.as_ref()).map(|end| end.asset.to_string()).unwrap_or_default();
+    let sign = if ask.from.is_some() { '-' } else { '+' };
+    format!("{sign}{} {asset}", ask.amount)
+}

@@ -1,0 +1,109 @@
+//! Changes of the catalog while the wallet runs: one swap, the whole new set or the whole old one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use auric_catalog::CatalogError;
+use auric_db::StoreError;
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::Handlers;
+use crate::catalog;
+use crate::domain::{Assets, Rules};
+use crate::store::WalletStore;
+
+/// How long the files must be left alone before they are read: editors write them in several steps.
+const QUIET: Duration = Duration::from_millis(150);
+
+/// Why a catalog was not put into force. The old one stays.
+#[derive(Debug, Error)]
+pub enum ReloadError {
+    /// A fault in `game/`.
+    #[error("{0}")]
+    Catalog(#[from] CatalogError),
+    /// It could not be kept under its hash.
+    #[error("the catalog cannot be kept in the database")]
+    Store(#[from] StoreError),
+}
+
+/// Keeps `assets` in the database, unless it takes away what players have there.
+///
+/// # Errors
+///
+/// [`ReloadError::Catalog`] when an asset of the newest catalog there is gone or of another kind.
+pub async fn keep(store: &dyn WalletStore, loaded: &catalog::Loaded) -> Result<(), ReloadError> {
+    if let Some(newest) = store.newest_catalog().await? {
+        // One that this version cannot read any more is no reason to refuse the next.
+        if let Ok(before) = catalog::parse(&newest) {
+            catalog::follows(&before, &loaded.assets)?;
+        }
+    }
+    store.keep_catalog(loaded.assets.hash, &loaded.content).await?;
+    Ok(())
+}
+
+impl Handlers {
+    /// Reads the catalog in `folder` anew and puts it into force at once; batches that have begun end under the old one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReloadError`], and nothing has changed.
+    pub async fn reload(&self, folder: &Path) -> Result<Arc<Assets>, ReloadError> {
+        let loaded = catalog::load(folder)?;
+        let rules = self.rules();
+        if loaded.assets.hash == rules.assets.hash {
+            return Ok(Arc::clone(&rules.assets));
+        }
+        catalog::follows(&rules.assets, &loaded.assets)?;
+        keep(self.store.as_ref(), &loaded).await?;
+        let assets = Arc::new(loaded.assets);
+        self.rules.store(Arc::new(Rules { assets: Arc::clone(&assets), seal: rules.seal.clone() }));
+        Ok(assets)
+    }
+
+    /// Reloads the catalog whenever a file of `folder` changes or the process gets SIGHUP, until the wallet closes.
+    ///
+    /// # Errors
+    ///
+    /// [`notify::Error`] when the folder cannot be watched.
+    pub fn watch_catalog(self: &Arc<Self>, folder: PathBuf) -> Result<(), notify::Error> {
+        let (changed, mut changes) = mpsc::channel(1);
+        let file_changed = changed.clone();
+        let mut watcher: RecommendedWatcher =
+            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+                if event.is_ok_and(|event| !event.kind.is_access()) {
+                    // One that is waiting already says the same.
+                    file_changed.try_send(()).ok();
+                }
+            })?;
+        watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+        let mut hangups = signal(SignalKind::hangup()).map_err(notify::Error::io)?;
+        let handlers = Arc::downgrade(self);
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            // The watcher ends with this task.
+            let _watcher = watcher;
+            loop {
+                tokio::select! {
+                    () = closing.cancelled() => return,
+                    _ = hangups.recv() => {}
+                    _ = changes.recv() => {}
+                }
+                while timeout(QUIET, changes.recv()).await.is_ok() {}
+                let Some(handlers) = handlers.upgrade() else { return };
+                match handlers.reload(&folder).await {
+                    Ok(assets) => {
+                        tracing::info!(catalog_hash = %assets.hash, "the catalog in force is {}", assets.hash)
+                    }
+                    Err(error) => tracing::error!(%error, "the catalog was refused, the old one stays: {error}"),
+                }
+            }
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,311 @@
+//! The ledger in PostgreSQL, shared by every copy of the wallet.
+//!
+//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players; read clock and heads; read balances; read keys; write
+//! keys, entries, balances, heads, counters; COMMIT. Holds and claims add a read and a write each, to the batches that have some. Locks are
+//! taken in ascending player order, keys are inserted in ascending order.
+
+mod load;
+mod write;
+
+use async_trait::async_trait;
+use auric_catalog::CatalogHash;
+use auric_db::{DbTime, StoreError};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
+use auric_time::Timestamp;
+use sqlx::postgres::PgPool;
+use sqlx::{Postgres, Transaction};
+
+use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
+use super::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold, Portrait, WalletStore, WalletTx};
+use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, Record};
+
+/// Several reads of one moment.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The ledger in PostgreSQL.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+struct PostgresTx {
+    transaction: Transaction<'static, Postgres>,
+}
+
+impl PostgresStore {
+    /// The store on a connected, migrated database.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Begins, and locks `players` in ascending order.
+    ///
+    /// A player that was never seen is made by a transaction of its own, so that no lock is held while a row is inserted: an insert that
+    /// waits for another copy's insert while it holds locks could close a circle.
+    async fn begin_locked(&self, players: &[&str]) -> Result<Transaction<'static, Postgres>, StoreError> {
+        loop {
+            let mut transaction = self.pool.begin().await.map_err(unavailable)?;
+            if players.is_empty() || load::lock(&mut transaction, players).await? == players.len() {
+                return Ok(transaction);
+            }
+            transaction.rollback().await?;
+            sqlx::query(
+                "INSERT INTO players (player_id)
+                 SELECT wanted.player_id
+                 FROM unnest($1::text[]) AS wanted (player_id)
+                 ORDER BY wanted.player_id
+                 ON CONFLICT (player_id) DO NOTHING",
+            )
+            .bind(players)
+            .execute(&self.pool)
+            .await?;
+        }
+    }
+}
+
+#[async_trait]
+impl WalletStore for PostgresStore {
+    async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
+        if !keys.holds.is_empty() {
+            for row in load::holds(&self.pool, &keys).await? {
+                keys.add_hold(&row.into_domain()?.hold);
+            }
+        }
+        let players: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
+        let mut transaction = self.begin_locked(&players).await?;
+        let opened = load::book(&mut transaction, &keys).await?;
+        Ok((Book::new(opened), Box::new(PostgresTx { transaction })))
+    }
+
+    async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(unavailable)?;
+        let opened = load::book(&mut snapshot, keys).await?;
+        snapshot.rollback().await?;
+        Ok(Book::new(opened))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let now: DbTime = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.pool).await?;
+        Ok(now.0)
+    }
+
+    async fn entries(&self, query: &EntriesQuery) -> Result<Vec<Entry>, StoreError> {
+        let (statement, bound) = match query.order {
+            EntriesOrder::Before(before) => (
+                "SELECT *
+                 FROM entries
+                 WHERE player_id = $1
+                   AND number < $2
+                   AND ($3::text IS NULL OR asset_id = $3)
+                 ORDER BY number DESC
+                 LIMIT $4",
+                before.map_or(i64::MAX, bigint),
+            ),
+            EntriesOrder::After(after) => (
+                "SELECT *
+                 FROM entries
+                 WHERE player_id = $1
+                   AND number > $2
+                   AND ($3::text IS NULL OR asset_id = $3)
+                 ORDER BY number
+                 LIMIT $4",
+                bigint(after),
+            ),
+        };
+        let rows: Vec<EntryRow> = sqlx::query_as(statement)
+            .bind(query.player.as_str())
+            .bind(bound)
+            .bind(query.asset.as_ref().map(AssetId::as_str))
+            .bind(i64::from(query.limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.into_iter().map(EntryRow::into_domain).collect()
+    }
+
+    async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError> {
+        let (players, numbers): (Vec<&str>, Vec<i64>) =
+            wanted.iter().map(|(player, number)| (player.as_str(), bigint(*number))).unzip();
+        let rows: Vec<EntryRow> = sqlx::query_as(
+            "SELECT entries.*
+             FROM unnest($1::text[], $2::bigint[]) AS wanted (player_id, number)
+             JOIN entries USING (player_id, number)",
+        )
+        .bind(players)
+        .bind(numbers)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(EntryRow::into_domain).collect()
+    }
+
+    async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError> {
+        let row: Option<RecordRow> =
+            sqlx::query_as("SELECT * FROM mutations WHERE caller = $1 AND idempotency_key = $2")
+                .bind(key.caller.as_str())
+                .bind(key.key.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+        row.map(RecordRow::into_domain).transpose()
+    }
+
+    async fn mutations(&self, after: Option<&MutationKey>, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let rows: Vec<RecordRow> = sqlx::query_as(
+            "SELECT *
+             FROM mutations
+             WHERE (caller, idempotency_key) > ($1, $2)
+             ORDER BY caller, idempotency_key
+             LIMIT $3",
+        )
+        .bind(after.map_or("", |key| key.caller.as_str()))
+        .bind(after.map_or("", |key| key.key.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(RecordRow::into_domain).collect()
+    }
+
+    async fn hold(&self, id: &HoldId) -> Result<Option<KeptHold>, StoreError> {
+        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = $1")
+            .bind(id.as_str())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.map(HoldDbRow::into_kept).transpose()
+    }
+
+    async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError> {
+        let rows: Vec<HoldDbRow> = sqlx::query_as(
+            "SELECT *
+             FROM holds
+             WHERE state = 'held'
+               AND hold_id > $1
+               AND ($2::text IS NULL OR caller = $2)
+               AND ($3::text IS NULL OR player_id = $3 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = $3))
+               AND created_at <= clock_timestamp() - $4 * interval '1 microsecond'
+             ORDER BY hold_id
+             LIMIT $5",
+        )
+        .bind(query.after.as_ref().map_or("", HoldId::as_str))
+        .bind(query.caller.as_ref().map(CallerId::as_str))
+        .bind(query.player.as_ref().map(PlayerId::as_str))
+        .bind(bigint(query.age_micros_min))
+        .bind(i64::from(query.limit))
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError> {
+        let rows: Vec<FlowRow> = sqlx::query_as(
+            "SELECT asset_id, reason, day, sum(issued)::bigint AS issued, sum(burned)::bigint AS burned
+             FROM flows
+             WHERE ($1::text IS NULL OR asset_id = $1)
+               AND day BETWEEN $2 AND $3
+             GROUP BY asset_id, reason, day
+             ORDER BY asset_id, reason, day",
+        )
+        .bind(query.asset.as_ref().map(AssetId::as_str))
+        .bind(query.from_day)
+        .bind(query.to_day)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(FlowRow::into_domain).collect()
+    }
+
+    async fn players(&self, after: Option<&PlayerId>, limit: u32) -> Result<Vec<PlayerId>, StoreError> {
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT player_id FROM players WHERE player_id > $1 ORDER BY player_id LIMIT $2")
+                .bind(after.map_or("", PlayerId::as_str))
+                .bind(i64::from(limit))
+                .fetch_all(&self.pool)
+                .await?;
+        names.into_iter().map(id).collect()
+    }
+
+    async fn player_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&self.pool).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(unavailable)?;
+        let name = player.as_str();
+        let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = $1")
+            .bind(name)
+            .fetch_optional(&mut *snapshot)
+            .await?;
+        let rows: Vec<BalanceRow> =
+            sqlx::query_as("SELECT * FROM balances WHERE player_id = $1 ORDER BY asset_id, pool_id")
+                .bind(name)
+                .fetch_all(&mut *snapshot)
+                .await?;
+        let holds: Vec<HoldDbRow> = sqlx::query_as(
+            "SELECT *
+             FROM holds
+             WHERE state = 'held'
+               AND (player_id = $1 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = $1))",
+        )
+        .bind(name)
+        .fetch_all(&mut *snapshot)
+        .await?;
+        snapshot.commit().await?;
+        Ok(Portrait {
+            player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
+            rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
+            holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO catalogs (hash, content) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING")
+            .bind(hash.as_bytes().as_slice())
+            .bind(content)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn catalog(&self, hash: CatalogHash) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT content FROM catalogs WHERE hash = $1");
+        Ok(found.bind(hash.as_bytes().as_slice()).fetch_optional(&self.pool).await?)
+    }
+
+    async fn newest_catalog(&self) -> Result<Option<String>, StoreError> {
+        let newest = sqlx::query_scalar("SELECT content FROM catalogs ORDER BY created_at DESC LIMIT 1");
+        Ok(newest.fetch_optional(&self.pool).await?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await.map_err(unavailable)?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+#[async_trait]
+impl WalletTx for PostgresTx {
+    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
+        if journal.is_empty() {
+            self.transaction.rollback().await?;
+            return Ok(());
+        }
+        write::journal(&mut self.transaction, &journal, slot).await?;
+        // From here on a failure says nothing about the outcome.
+        self.transaction.commit().await.map_err(StoreError::Lost)
+    }
+}
+
+/// Nothing was begun, so that a broken connection leaves nothing in doubt.
+fn unavailable(error: sqlx::Error) -> StoreError {
+    match StoreError::from(error) {
+        StoreError::Lost(error) => StoreError::Unavailable(error),
+        other => other,
+    }
+}
+
+/// A point in time as a parameter.
+fn db_time(time: Timestamp) -> DbTime {
+    DbTime(time)
+}

@@ -1,0 +1,292 @@
+//! What a batch writes: set by set, each in ascending order, and every row counted.
+
+use auric_db::StoreError;
+use auric_ids::PlayerId;
+use sqlx::{Postgres, Transaction};
+
+use super::db_time;
+use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
+use crate::store::rows::{bigint, context_text, first_player, other_players, text};
+
+type Tx = Transaction<'static, Postgres>;
+
+/// Writes everything: keys first, so that a copy that used one stops the batch before it has written anything else.
+pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+    if !journal.records.is_empty() {
+        records(transaction, &journal.records).await?;
+    }
+    if !journal.claims.is_empty() {
+        claims(transaction, journal).await?;
+    }
+    if !journal.holds.is_empty() {
+        holds(transaction, journal).await?;
+    }
+    if !journal.entries.is_empty() {
+        entries(transaction, &journal.entries).await?;
+    }
+    if !journal.balances.is_empty() {
+        balances(transaction, journal).await?;
+    }
+    if !journal.players.is_empty() {
+        players(transaction, &journal.players).await?;
+    }
+    if !journal.flows.is_empty() {
+        flows(transaction, journal, slot).await?;
+    }
+    Ok(())
+}
+
+/// Inserts plainly: a duplicate means that another copy used the key first.
+async fn records(transaction: &mut Tx, records: &[Record]) -> Result<(), StoreError> {
+    let outcomes: Vec<String> = records.iter().map(|record| text(&record.outcome)).collect::<Result<_, _>>()?;
+    let written = sqlx::query(
+        "INSERT INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
+         SELECT *
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::timestamptz[])",
+    )
+    .bind(column(records, |record| record.key.caller.as_str()))
+    .bind(column(records, |record| record.key.key.as_str()))
+    .bind(column(records, |record| record.method.as_str()))
+    .bind(column(records, |record| record.fingerprint.digest.as_slice()))
+    .bind(column(records, |record| record.fingerprint.fields.as_str()))
+    .bind(outcomes)
+    .bind(column(records, |record| db_time(record.time)))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(records.len(), written.rows_affected())
+}
+
+async fn claims(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
+    let claims = &journal.claims;
+    let written = sqlx::query(
+        "INSERT INTO claims (player_id, claim_type, claim_key, caller, idempotency_key, created_at)
+         SELECT *
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])",
+    )
+    .bind(column(claims, |(guard, ..)| guard.player.as_str()))
+    .bind(column(claims, |(guard, ..)| guard.claim_type.as_str()))
+    .bind(column(claims, |(guard, ..)| guard.claim_key.as_str()))
+    .bind(column(claims, |(_, key, _)| key.caller.as_str()))
+    .bind(column(claims, |(_, key, _)| key.key.as_str()))
+    .bind(column(claims, |(.., time)| db_time(*time)))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(claims.len(), written.rows_affected())
+}
+
+/// New holds are inserted plainly: a duplicate means that another copy made the hold first. Others are written over the loaded version.
+async fn holds(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
+    let (new, ended): (Vec<&HoldRow>, Vec<&HoldRow>) = journal.holds.iter().partition(|row| row.version == 1);
+    if !new.is_empty() {
+        insert_holds(transaction, &new, journal).await?;
+    }
+    if ended.is_empty() {
+        return Ok(());
+    }
+    let states = ended.iter().map(|row| text(&row.hold.state)).collect::<Result<Vec<_>, _>>()?;
+    let written = sqlx::query(
+        "UPDATE holds
+         SET state = moved.state,
+             ended = moved.ended,
+             version = moved.version,
+             updated_at = $5
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS moved (hold_id, state, ended, version)
+         WHERE holds.hold_id = moved.hold_id
+           AND holds.version = moved.version - 1",
+    )
+    .bind(column(&ended, |row| row.hold.id.as_str()))
+    .bind(column(&ended, |row| row.hold.state.as_str()))
+    .bind(states)
+    .bind(column(&ended, |row| bigint(row.version)))
+    .bind(db_time(journal.time))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(ended.len(), written.rows_affected())
+}
+
+async fn insert_holds(transaction: &mut Tx, new: &[&HoldRow], journal: &Journal) -> Result<(), StoreError> {
+    let mut texts = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
+    for row in new {
+        let hold = &row.hold;
+        let row = [text(&hold.legs)?, context_text(&hold.note.context)?, text(&hold.reserved)?, text(&hold.state)?];
+        texts.iter_mut().zip(row).for_each(|(column, text)| column.push(text));
+    }
+    let [legs, contexts, reserved, ended] = texts;
+    let written = sqlx::query(
+        "INSERT INTO holds (hold_id, caller, made_under, state, player_id, legs, whole, expires_at, reason, context, asked,
+             reserved, ended, version, created_at, updated_at)
+         SELECT *, 1, $14, $14
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+             $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::text[], $13::text[])",
+    )
+    .bind(column(new, |row| row.hold.id.as_str()))
+    .bind(column(new, |row| row.hold.caller.as_str()))
+    .bind(column(new, |row| row.hold.made_under.as_str()))
+    .bind(column(new, |row| row.hold.state.as_str()))
+    .bind(column(new, |row| first_player(&row.hold)))
+    .bind(legs)
+    .bind(column(new, |row| row.hold.whole))
+    .bind(column(new, |row| row.hold.expires_at.map(db_time)))
+    .bind(column(new, |row| row.hold.note.reason.as_str()))
+    .bind(contexts)
+    .bind(column(new, |row| row.hold.asked.as_slice()))
+    .bind(reserved)
+    .bind(ended)
+    .bind(db_time(journal.time))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(new.len(), written.rows_affected())?;
+
+    let others: Vec<(PlayerId, &str)> = new
+        .iter()
+        .flat_map(|row| other_players(&row.hold).into_iter().map(|player| (player, row.hold.id.as_str())))
+        .collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO hold_players (player_id, hold_id) SELECT * FROM unnest($1::text[], $2::text[])")
+        .bind(column(&others, |(player, _)| player.as_str()))
+        .bind(column(&others, |(_, hold)| *hold))
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+async fn entries(transaction: &mut Tx, entries: &[Entry]) -> Result<(), StoreError> {
+    let contexts = entries.iter().map(|entry| context_text(&entry.note.context)).collect::<Result<Vec<_>, _>>()?;
+    let change = |part: usize| column(entries, move |entry: &Entry| entry.movement.change.parts()[part]);
+    let after = |part: usize| column(entries, move |entry: &Entry| bigint(entry.movement.after.parts()[part]));
+    let written = sqlx::query(
+        "INSERT INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
+             owed_change, available_after, held_after, room_after, owed_after, clamped, reason, context, caller,
+             idempotency_key, trace_id, catalog_hash, created_at, hash)
+         SELECT *
+         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+             $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
+             $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[], $21::timestamptz[], $22::bytea[])",
+    )
+    .bind(column(entries, |entry| entry.movement.key.player.as_str()))
+    .bind(column(entries, |entry| bigint(entry.movement.number)))
+    .bind(column(entries, |entry| entry.movement.key.asset.as_str()))
+    .bind(column(entries, |entry| entry.movement.key.pool.as_str()))
+    .bind(column(entries, |entry| entry.movement.kind.as_str()))
+    .bind(change(0))
+    .bind(change(1))
+    .bind(change(2))
+    .bind(change(3))
+    .bind(after(0))
+    .bind(after(1))
+    .bind(after(2))
+    .bind(after(3))
+    .bind(column(entries, |entry| bigint(entry.movement.clamped_units)))
+    .bind(column(entries, |entry| entry.note.reason.as_str()))
+    .bind(contexts)
+    .bind(column(entries, |entry| entry.caller.as_str()))
+    .bind(column(entries, |entry| entry.idempotency_key.as_str()))
+    .bind(column(entries, |entry| entry.trace_id.as_str()))
+    .bind(column(entries, |entry| entry.catalog_hash.as_bytes().as_slice()))
+    .bind(column(entries, |entry| db_time(entry.time)))
+    .bind(column(entries, |entry| entry.hash.as_slice()))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(entries.len(), written.rows_affected())
+}
+
+/// Writes only over the version that was loaded.
+async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
+    let balances = &journal.balances;
+    let part = |part: usize| column(balances, move |(_, row): &(BalanceKey, Row)| bigint(row.balance.parts()[part]));
+    let written = sqlx::query(
+        "INSERT INTO balances AS stored (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at,
+             regen_units, interval_micros, capacity, version, created_at, updated_at)
+         SELECT *, $14, $14
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+             $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+         ON CONFLICT (player_id, asset_id, pool_id) DO UPDATE
+         SET available = excluded.available,
+             held = excluded.held,
+             room = excluded.room,
+             owed = excluded.owed,
+             generation = excluded.generation,
+             settled_at = excluded.settled_at,
+             regen_units = excluded.regen_units,
+             interval_micros = excluded.interval_micros,
+             capacity = excluded.capacity,
+             version = excluded.version,
+             updated_at = excluded.updated_at
+         WHERE stored.version = excluded.version - 1",
+    )
+    .bind(column(balances, |(key, _)| key.player.as_str()))
+    .bind(column(balances, |(key, _)| key.asset.as_str()))
+    .bind(column(balances, |(key, _)| key.pool.as_str()))
+    .bind(part(0))
+    .bind(part(1))
+    .bind(part(2))
+    .bind(part(3))
+    .bind(column(balances, |(_, row)| bigint(row.generation)))
+    .bind(column(balances, |(_, row)| row.settled.map(|settled| db_time(settled.at))))
+    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.regen_units))))
+    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.interval_micros))))
+    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.capacity_units))))
+    .bind(column(balances, |(_, row)| bigint(row.version)))
+    .bind(db_time(journal.time))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(balances.len(), written.rows_affected())
+}
+
+/// Writes only over the head that was loaded.
+async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result<(), StoreError> {
+    let written = sqlx::query(
+        "UPDATE players
+         SET last_number = moved.last_number,
+             last_hash = moved.last_hash,
+             last_time = moved.last_time,
+             next_expiry = moved.next_expiry,
+             updated_at = moved.last_time
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+             AS moved (player_id, loaded_number, last_number, last_hash, last_time, next_expiry)
+         WHERE players.player_id = moved.player_id
+           AND players.last_number = moved.loaded_number",
+    )
+    .bind(column(players, |(id, _)| id.as_str()))
+    .bind(column(players, |(_, player)| bigint(player.loaded.number)))
+    .bind(column(players, |(_, player)| bigint(player.head.number)))
+    .bind(column(players, |(_, player)| player.head.hash.as_slice()))
+    .bind(column(players, |(_, player)| db_time(player.head.time)))
+    .bind(column(players, |(_, player)| player.next_expiry.map(db_time)))
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(players.len(), written.rows_affected())
+}
+
+/// Written last: the counters are what batches of different players have in common, so their locks are held shortest.
+async fn flows(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+    let flows: Vec<_> = journal.flows.iter().collect();
+    let written = sqlx::query(
+        "INSERT INTO flows AS stored (asset_id, reason, day, issued, burned, slot)
+         SELECT *, $6
+         FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[])
+         ON CONFLICT (asset_id, reason, day, slot) DO UPDATE
+         SET issued = stored.issued + excluded.issued,
+             burned = stored.burned + excluded.burned",
+    )
+    .bind(column(&flows, |((asset, ..), _)| asset.as_str()))
+    .bind(column(&flows, |((_, reason, _), _)| reason.as_str()))
+    .bind(column(&flows, |((.., day), _)| *day))
+    .bind(column(&flows, |(_, flow)| bigint(flow.issued_units)))
+    .bind(column(&flows, |(_, flow)| bigint(flow.burned_units)))
+    .bind(slot)
+    .execute(&mut **transaction)
+    .await?;
+    expect_rows(flows.len(), written.rows_affected())
+}
+
+/// One column of many rows, as an array parameter.
+fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
+}
+
+fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
+    if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
+}

@@ -1,0 +1,126 @@
+//! What a batch reads. `CROSS JOIN` keeps the planner from scanning a table once for each wanted row.
+
+use auric_db::StoreError;
+use auric_ids::PlayerId;
+use auric_time::Timestamp;
+use serde_json::json;
+use sqlx::{Sqlite, Transaction};
+
+use super::array;
+use crate::domain::{BatchKeys, HoldRow, Opened, Player};
+use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
+
+type Tx = Transaction<'static, Sqlite>;
+
+/// Reads the holds that `keys` names.
+pub async fn holds(transaction: &mut Tx, keys: &BatchKeys) -> Result<Vec<HoldRow>, StoreError> {
+    if keys.holds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<HoldDbRow> = sqlx::query_as(
+        "SELECT holds.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN holds ON hold_id = wanted.value",
+    )
+    .bind(array(&keys.holds, |id| json!(id)))
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(HoldDbRow::into_domain).collect()
+}
+
+/// Reads those of `players` who exist.
+async fn players<'a>(
+    transaction: &mut Tx,
+    players: impl IntoIterator<Item = &'a PlayerId>,
+) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+    let rows: Vec<PlayerRow> = sqlx::query_as(
+        "SELECT players.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN players ON player_id = wanted.value",
+    )
+    .bind(array(players, |player| json!(player)))
+    .fetch_all(&mut **transaction)
+    .await?;
+    rows.into_iter().map(PlayerRow::into_domain).collect()
+}
+
+/// Reads all that `keys` names; `holds` were read before.
+pub async fn book(
+    transaction: &mut Tx,
+    keys: &BatchKeys,
+    holds: Vec<HoldRow>,
+    now: Timestamp,
+) -> Result<Opened, StoreError> {
+    let players = players(transaction, &keys.players).await?;
+    let mut opened = Opened { now, players, holds, ..Opened::default() };
+
+    let rows: Vec<BalanceRow> = sqlx::query_as(
+        "SELECT balances.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN balances ON player_id = wanted.value ->> 0 AND asset_id = wanted.value ->> 1",
+    )
+    .bind(array(&keys.assets, |(player, asset)| json!([player, asset])))
+    .fetch_all(&mut **transaction)
+    .await?;
+    opened.balances = rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?;
+
+    let rows: Vec<RecordRow> = sqlx::query_as(
+        "SELECT mutations.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN mutations ON caller = wanted.value ->> 0 AND idempotency_key = wanted.value ->> 1",
+    )
+    .bind(array(&keys.mutations, |key| json!([key.caller, key.key])))
+    .fetch_all(&mut **transaction)
+    .await?;
+    opened.records = rows.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
+
+    if !keys.guards.is_empty() {
+        let rows: Vec<ClaimDbRow> = sqlx::query_as(
+            "SELECT claims.player_id, claims.claim_type, claims.claim_key, claims.caller, claims.idempotency_key,
+                 mutations.outcome
+             FROM json_each(?1) AS wanted
+             CROSS JOIN claims ON player_id = wanted.value ->> 0
+                 AND claim_type = wanted.value ->> 1
+                 AND claim_key = wanted.value ->> 2
+             CROSS JOIN mutations USING (caller, idempotency_key)",
+        )
+        .bind(array(&keys.guards, |guard| json!([guard.player, guard.claim_type, guard.claim_key])))
+        .fetch_all(&mut **transaction)
+        .await?;
+        opened.claims = rows.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
+    }
+    due(transaction, &mut opened).await?;
+    Ok(opened)
+}
+
+/// Reads every lapsing hold of the players of whom one may have lapsed, and the balances that it set aside.
+async fn due(transaction: &mut Tx, opened: &mut Opened) -> Result<(), StoreError> {
+    let due = opened.due_players();
+    if due.is_empty() {
+        return Ok(());
+    }
+    let names = array(&due, |player| json!(player));
+    // A lapsing hold is of one player, so that the first is the only one.
+    let rows: Vec<HoldDbRow> = sqlx::query_as(
+        "SELECT holds.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN holds ON player_id = wanted.value AND state = 'held' AND expires_at IS NOT NULL",
+    )
+    .bind(&names)
+    .fetch_all(&mut **transaction)
+    .await?;
+    for row in rows {
+        let row = row.into_domain()?;
+        if opened.holds.iter().all(|known| known.hold.id != row.hold.id) {
+            opened.holds.push(row);
+        }
+    }
+    let rows: Vec<BalanceRow> = sqlx::query_as(
+        "SELECT balances.* FROM json_each(?1) AS wanted CROSS JOIN balances ON player_id = wanted.value",
+    )
+    .bind(&names)
+    .fetch_all(&mut **transaction)
+    .await?;
+    opened.balances.extend(rows.into_iter().map(BalanceRow::into_domain).collect::<Result<Vec<_>, _>>()?);
+    Ok(())
+}

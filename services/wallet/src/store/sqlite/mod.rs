@@ -1,0 +1,277 @@
+//! The ledger in a SQLite file, owned by this process.
+//!
+//! Every write is `BEGIN IMMEDIATE` on the one writer connection: there is nobody to contend with, so that nothing is locked one by one.
+//! A batch is passed as one JSON array a table and walked by `json_each`: a statement a table, whatever the batch's size.
+
+mod load;
+mod write;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auric_catalog::CatalogHash;
+use auric_db::{SqliteDatabase, StoreError};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
+use auric_time::{Clock, Timestamp};
+use serde_json::{Value, json};
+use sqlx::{Sqlite, Transaction};
+
+use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
+use super::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold, Portrait, WalletStore, WalletTx};
+use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, Record};
+
+/// The ledger in a SQLite file.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    database: SqliteDatabase,
+    clock: Arc<dyn Clock>,
+}
+
+struct SqliteTx {
+    transaction: Transaction<'static, Sqlite>,
+}
+
+impl SqliteStore {
+    /// The store on an opened, migrated file.
+    #[must_use]
+    pub fn new(database: SqliteDatabase, clock: Arc<dyn Clock>) -> Self {
+        Self { database, clock }
+    }
+}
+
+#[async_trait]
+impl WalletStore for SqliteStore {
+    async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
+        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let holds = load::holds(&mut transaction, &keys).await?;
+        for row in &holds {
+            keys.add_hold(&row.hold);
+        }
+        let opened = load::book(&mut transaction, &keys, holds, self.clock.now()).await?;
+        Ok((Book::new(opened), Box::new(SqliteTx { transaction })))
+    }
+
+    async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
+        let mut snapshot = self.database.readers.begin().await?;
+        let holds = load::holds(&mut snapshot, keys).await?;
+        let opened = load::book(&mut snapshot, keys, holds, self.clock.now()).await?;
+        snapshot.rollback().await?;
+        Ok(Book::new(opened))
+    }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
+    }
+
+    async fn entries(&self, query: &EntriesQuery) -> Result<Vec<Entry>, StoreError> {
+        let (statement, bound) = match query.order {
+            EntriesOrder::Before(before) => (
+                "SELECT *
+                 FROM entries
+                 WHERE player_id = ?1
+                   AND number < ?2
+                   AND (?3 IS NULL OR asset_id = ?3)
+                 ORDER BY number DESC
+                 LIMIT ?4",
+                before.map_or(i64::MAX, bigint),
+            ),
+            EntriesOrder::After(after) => (
+                "SELECT *
+                 FROM entries
+                 WHERE player_id = ?1
+                   AND number > ?2
+                   AND (?3 IS NULL OR asset_id = ?3)
+                 ORDER BY number
+                 LIMIT ?4",
+                bigint(after),
+            ),
+        };
+        let rows: Vec<EntryRow> = sqlx::query_as(statement)
+            .bind(query.player.as_str())
+            .bind(bound)
+            .bind(query.asset.as_ref().map(AssetId::as_str))
+            .bind(i64::from(query.limit))
+            .fetch_all(&self.database.readers)
+            .await?;
+        rows.into_iter().map(EntryRow::into_domain).collect()
+    }
+
+    async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError> {
+        let rows: Vec<EntryRow> = sqlx::query_as(
+            "SELECT entries.*
+             FROM json_each(?1) AS wanted
+             CROSS JOIN entries ON player_id = wanted.value ->> 0 AND number = wanted.value ->> 1",
+        )
+        .bind(array(wanted, |(player, number)| json!([player, bigint(*number)])))
+        .fetch_all(&self.database.readers)
+        .await?;
+        rows.into_iter().map(EntryRow::into_domain).collect()
+    }
+
+    async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError> {
+        let row: Option<RecordRow> =
+            sqlx::query_as("SELECT * FROM mutations WHERE caller = ?1 AND idempotency_key = ?2")
+                .bind(key.caller.as_str())
+                .bind(key.key.as_str())
+                .fetch_optional(&self.database.readers)
+                .await?;
+        row.map(RecordRow::into_domain).transpose()
+    }
+
+    async fn mutations(&self, after: Option<&MutationKey>, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let rows: Vec<RecordRow> = sqlx::query_as(
+            "SELECT *
+             FROM mutations
+             WHERE (caller, idempotency_key) > (?1, ?2)
+             ORDER BY caller, idempotency_key
+             LIMIT ?3",
+        )
+        .bind(after.map_or("", |key| key.caller.as_str()))
+        .bind(after.map_or("", |key| key.key.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.database.readers)
+        .await?;
+        rows.into_iter().map(RecordRow::into_domain).collect()
+    }
+
+    async fn hold(&self, id: &HoldId) -> Result<Option<KeptHold>, StoreError> {
+        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ?1")
+            .bind(id.as_str())
+            .fetch_optional(&self.database.readers)
+            .await?;
+        row.map(HoldDbRow::into_kept).transpose()
+    }
+
+    async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError> {
+        let before = self.clock.now().micros().saturating_sub(bigint(query.age_micros_min));
+        let rows: Vec<HoldDbRow> = sqlx::query_as(
+            "SELECT *
+             FROM holds
+             WHERE state = 'held'
+               AND hold_id > ?1
+               AND (?2 IS NULL OR caller = ?2)
+               AND (?3 IS NULL OR player_id = ?3 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = ?3))
+               AND created_at <= ?4
+             ORDER BY hold_id
+             LIMIT ?5",
+        )
+        .bind(query.after.as_ref().map_or("", HoldId::as_str))
+        .bind(query.caller.as_ref().map(CallerId::as_str))
+        .bind(query.player.as_ref().map(PlayerId::as_str))
+        .bind(before)
+        .bind(i64::from(query.limit))
+        .fetch_all(&self.database.readers)
+        .await?;
+        rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError> {
+        let rows: Vec<FlowRow> = sqlx::query_as(
+            "SELECT asset_id, reason, day, sum(issued) AS issued, sum(burned) AS burned
+             FROM flows
+             WHERE (?1 IS NULL OR asset_id = ?1)
+               AND day BETWEEN ?2 AND ?3
+             GROUP BY asset_id, reason, day
+             ORDER BY asset_id, reason, day",
+        )
+        .bind(query.asset.as_ref().map(AssetId::as_str))
+        .bind(query.from_day)
+        .bind(query.to_day)
+        .fetch_all(&self.database.readers)
+        .await?;
+        rows.into_iter().map(FlowRow::into_domain).collect()
+    }
+
+    async fn players(&self, after: Option<&PlayerId>, limit: u32) -> Result<Vec<PlayerId>, StoreError> {
+        let names: Vec<String> =
+            sqlx::query_scalar("SELECT player_id FROM players WHERE player_id > ?1 ORDER BY player_id LIMIT ?2")
+                .bind(after.map_or("", PlayerId::as_str))
+                .bind(i64::from(limit))
+                .fetch_all(&self.database.readers)
+                .await?;
+        names.into_iter().map(id).collect()
+    }
+
+    async fn player_count(&self) -> Result<u64, StoreError> {
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&self.database.readers).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
+        let mut snapshot = self.database.readers.begin().await?;
+        let name = player.as_str();
+        let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = ?1")
+            .bind(name)
+            .fetch_optional(&mut *snapshot)
+            .await?;
+        let rows: Vec<BalanceRow> =
+            sqlx::query_as("SELECT * FROM balances WHERE player_id = ?1 ORDER BY asset_id, pool_id")
+                .bind(name)
+                .fetch_all(&mut *snapshot)
+                .await?;
+        let holds: Vec<HoldDbRow> = sqlx::query_as(
+            "SELECT *
+             FROM holds
+             WHERE state = 'held'
+               AND (player_id = ?1 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = ?1))",
+        )
+        .bind(name)
+        .fetch_all(&mut *snapshot)
+        .await?;
+        snapshot.commit().await?;
+        Ok(Portrait {
+            player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
+            rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
+            holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO catalogs (hash, content, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING",
+        )
+        .bind(hash.as_bytes().as_slice())
+        .bind(content)
+        .bind(self.clock.now().micros())
+        .execute(&self.database.writer)
+        .await?;
+        Ok(())
+    }
+
+    async fn catalog(&self, hash: CatalogHash) -> Result<Option<String>, StoreError> {
+        let found = sqlx::query_scalar("SELECT content FROM catalogs WHERE hash = ?1");
+        Ok(found.bind(hash.as_bytes().as_slice()).fetch_optional(&self.database.readers).await?)
+    }
+
+    async fn newest_catalog(&self) -> Result<Option<String>, StoreError> {
+        let newest = sqlx::query_scalar("SELECT content FROM catalogs ORDER BY created_at DESC LIMIT 1");
+        Ok(newest.fetch_optional(&self.database.readers).await?)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.database.readers).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.database.readers.close().await;
+        self.database.writer.close().await;
+    }
+}
+
+#[async_trait]
+impl WalletTx for SqliteTx {
+    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
+        if journal.is_empty() {
+            self.transaction.rollback().await?;
+            return Ok(());
+        }
+        write::journal(&mut self.transaction, &journal, slot).await?;
+        self.transaction.commit().await.map_err(StoreError::Lost)
+    }
+}
+
+/// Many rows as one JSON array.
+fn array<T>(items: impl IntoIterator<Item = T>, of: impl Fn(T) -> Value) -> String {
+    Value::Array(items.into_iter().map(of).collect()).to_string()
+}
