@@ -8,25 +8,9 @@ use auric_time::Timestamp;
 
 use super::draft::{Changes, Draft};
 use super::{
-    Action, Assets, Balance, BalanceKey, Entry, Fingerprint, Guard, Head, Hold, Method, Movement, Mutation,
-    MutationKey, Note, Outcome, Seal, Settled,
+    Assets, Balance, BalanceKey, Entry, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note, Outcome,
+    Seal, Settled,
 };
-
-/// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
-#[derive(Clone, Debug)]
-pub struct BatchKeys {
-    /// Players to lock.
-    pub players: BTreeSet<PlayerId>,
-    /// Balances to load, all pools of each.
-    pub assets: BTreeSet<(PlayerId, AssetId)>,
-    /// Keys to look up.
-    pub mutations: BTreeSet<MutationKey>,
-    /// Holds to load. Their players are locked too: the store looks them up before it locks.
-    pub holds: BTreeSet<HoldId>,
-    /// Claims to look up.
-    pub guards: BTreeSet<Guard>,
-    catalog: Arc<Assets>,
-}
 
 /// What the store read after it had locked the players.
 #[derive(Clone, Debug, Default)]
@@ -179,84 +163,6 @@ pub struct Origin<'a> {
     pub key: &'a IdempotencyKey,
     /// In which trace.
     pub trace_id: &'a TraceId,
-}
-
-impl BatchKeys {
-    /// The keys of an empty batch, under `catalog`.
-    #[must_use]
-    pub fn new(catalog: &Arc<Assets>) -> Self {
-        Self {
-            players: BTreeSet::new(),
-            assets: BTreeSet::new(),
-            mutations: BTreeSet::new(),
-            holds: BTreeSet::new(),
-            guards: BTreeSet::new(),
-            catalog: Arc::clone(catalog),
-        }
-    }
-
-    /// Adds what `mutation` may touch.
-    pub fn add(&mut self, mutation: &Mutation) {
-        self.mutations.insert(mutation.key.clone());
-        for player in mutation.action.players() {
-            self.lock(player);
-        }
-        match &mutation.action {
-            Action::Post(post) | Action::Transfer(post) => {
-                post.legs.iter().for_each(|leg| self.touch(&leg.player, &leg.asset))
-            }
-            Action::Claim(claim) => {
-                claim.post.legs.iter().for_each(|leg| self.touch(&leg.player, &leg.asset));
-                self.guards.insert(claim.guard.clone());
-            }
-            Action::Reserve(reserve) => {
-                for end in reserve.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)) {
-                    self.touch(&end.player, &end.asset);
-                }
-                self.holds.insert(reserve.hold.clone());
-            }
-            Action::Commit(commit) => drop(self.holds.insert(commit.hold.clone())),
-            Action::Release(release) => drop(self.holds.insert(release.hold.clone())),
-            Action::SpendStatPoints(spend) => {
-                let Some(progression) = self.catalog.progression() else { return };
-                let assets = [Some(&progression.stat_points), progression.stats.get(&spend.stat)];
-                for asset in assets.map(|asset| asset.cloned()).into_iter().flatten() {
-                    self.touch(&spend.player, &asset);
-                }
-            }
-            Action::RenewCredits(renew) => self.touch(&renew.player, &renew.asset),
-            Action::Void => {}
-        }
-    }
-
-    /// Adds what a look at a balance needs.
-    pub fn add_view(&mut self, player: &PlayerId, asset: &AssetId) {
-        self.lock(player);
-        self.touch(player, asset);
-    }
-
-    /// Adds all that the end of `hold` touches.
-    pub fn add_hold(&mut self, hold: &Hold) {
-        for key in hold.balances() {
-            self.lock(&key.player);
-            self.touch(&key.player, &key.asset);
-        }
-    }
-
-    fn lock(&mut self, player: &PlayerId) {
-        if !self.players.contains(player) {
-            self.players.insert(player.clone());
-        }
-    }
-
-    fn touch(&mut self, player: &PlayerId, asset: &AssetId) {
-        if self.assets.insert((player.clone(), asset.clone())) {
-            let catalog = Arc::clone(&self.catalog);
-            for related in catalog.related(asset) {
-                self.assets.insert((player.clone(), related.clone()));
-            }
-        }
-    }
 }
 
 impl Opened {

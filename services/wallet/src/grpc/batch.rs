@@ -1,15 +1,17 @@
-//! Many independent postings in one call, each with its own key and its own answer.
+//! Many independent postings in one call or one stream, each with its own key and its own answer.
 
 use std::sync::Arc;
 
 use auric_api::wallet::v1 as api;
 use auric_api::wallet::v1::post_batch_result::Result as Outcome;
+use auric_api::wallet::v1::post_stream_response::Result as StreamOutcome;
 use auric_server::metadata;
 use auric_status::{BadField, Problem};
 use futures::future::join_all;
+use futures::{Stream, StreamExt as _};
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::decode::mutations;
 use super::{Answer, encode, invalid, status};
@@ -18,6 +20,9 @@ use crate::handlers::Handlers;
 
 /// The most postings of one batch.
 const POSTS_MAX: usize = 1_000;
+
+/// Postings of one stream that are in flight at most: beyond them the stream reads no further, and HTTP/2 holds its sender back.
+const IN_FLIGHT_MAX: usize = 1_024;
 
 /// Applies each posting by itself: they meet again in the batches of their lanes.
 pub async fn post(handlers: &Arc<Handlers>, request: Request<api::PostBatchRequest>) -> Answer<api::PostBatchResponse> {
@@ -31,6 +36,30 @@ pub async fn post(handlers: &Arc<Handlers>, request: Request<api::PostBatchReque
     let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
     let results = request.posts.iter().map(|post| one(handlers, &metadata, post, deadline));
     Ok(Response::new(api::PostBatchResponse { results: join_all(results).await }))
+}
+
+/// Applies the postings of a stream as they come, and answers each as soon as it is durable.
+pub fn post_stream(
+    handlers: Arc<Handlers>,
+    request: Request<Streaming<api::PostStreamRequest>>,
+) -> Result<impl Stream<Item = Result<api::PostStreamResponse, Status>>, Status> {
+    let (metadata, _, requests) = request.into_parts();
+    metadata::caller(&metadata)?;
+    let metadata = Arc::new(metadata);
+    let closing = Box::pin(handlers.closed());
+    let answers = requests.take_until(closing).map(move |request| {
+        let (handlers, metadata) = (Arc::clone(&handlers), Arc::clone(&metadata));
+        async move {
+            let post = request?.post.unwrap_or_default();
+            let api::PostBatchResult { result, replayed } = one(&handlers, &metadata, &post, None).await;
+            let result = result.map(|result| match result {
+                Outcome::Posted(posted) => StreamOutcome::Posted(posted),
+                Outcome::Refusal(refusal) => StreamOutcome::Refusal(refusal),
+            });
+            Ok(api::PostStreamResponse { idempotency_key: post.idempotency_key, result, replayed })
+        }
+    });
+    Ok(answers.buffer_unordered(IN_FLIGHT_MAX))
 }
 
 async fn one(

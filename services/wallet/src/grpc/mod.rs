@@ -18,7 +18,7 @@ use futures::{Stream, StreamExt as _};
 use tokio::time::Instant;
 use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::{Action, Mutation, MutationKey, Posted, Verdict};
 use crate::handlers::Handlers;
@@ -71,6 +71,13 @@ impl WalletService for Edge {
 
     async fn post_batch(&self, request: Request<api::PostBatchRequest>) -> Answer<api::PostBatchResponse> {
         batch::post(&self.handlers, request).await
+    }
+
+    type PostStreamStream = Streamed<api::PostStreamResponse>;
+
+    async fn post_stream(&self, request: Request<Streaming<api::PostStreamRequest>>) -> Answer<Self::PostStreamStream> {
+        let answers = batch::post_stream(Arc::clone(&self.handlers), request)?;
+        Ok(Response::new(Box::pin(answers)))
     }
 
     async fn claim(&self, request: Request<api::ClaimRequest>) -> Answer<api::ClaimResponse> {

@@ -80,6 +80,11 @@ impl Handlers {
         self.store.close().await;
     }
 
+    /// Waits until the wallet is about to stop.
+    pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.closing.clone().cancelled_owned()
+    }
+
     /// Whether the wallet is about to stop.
     fn is_closing(&self) -> bool {
         self.closing.is_cancelled()

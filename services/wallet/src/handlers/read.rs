@@ -67,7 +67,9 @@ impl Handlers {
         };
         let mut keys = BatchKeys::new(assets_in_force);
         for player in players {
-            assets.iter().for_each(|asset| keys.add_view(player, asset));
+            for asset in assets {
+                keys.add_view(player, asset);
+            }
         }
         let mut book = self.store.view(&keys).await?;
         let versions = players.iter().map(|player| (player.clone(), book.player(player).head.number)).collect();

@@ -98,7 +98,7 @@ impl Handlers {
                 let Some(handlers) = handlers.upgrade() else { return };
                 match handlers.reload(&folder).await {
                     Ok(assets) => {
-                        tracing::info!(catalog_hash = %assets.hash, "the catalog in force is {}", assets.hash)
+                        tracing::info!(catalog_hash = %assets.hash, "the catalog in force is {}", assets.hash);
                     }
                     Err(error) => tracing::error!(%error, "the catalog was refused, the old one stays: {error}"),
                 }

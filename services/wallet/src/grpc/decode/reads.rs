@@ -176,11 +176,9 @@ fn day(decoder: &mut Decoder, path: &str, text: &str, absent: i32) -> i32 {
     if text.is_empty() {
         return absent;
     }
-    match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        Ok(day) => i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).unwrap_or(absent),
-        Err(_) => {
-            decoder.fault(path, format!("must be a day as YYYY-MM-DD, is {text:?}"));
-            absent
-        }
-    }
+    let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
+        decoder.fault(path, format!("must be a day as YYYY-MM-DD, is {text:?}"));
+        return absent;
+    };
+    i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).unwrap_or(absent)
 }

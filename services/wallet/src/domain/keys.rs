@@ -1,0 +1,108 @@
+//! What a batch may touch, from its mutations and the catalog.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use auric_ids::{AssetId, HoldId, PlayerId};
+
+use super::{Action, Assets, Guard, Hold, Mutation, MutationKey, Post};
+
+/// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
+#[derive(Clone, Debug)]
+pub struct BatchKeys {
+    /// Players to lock.
+    pub players: BTreeSet<PlayerId>,
+    /// Balances to load, all pools of each.
+    pub assets: BTreeSet<(PlayerId, AssetId)>,
+    /// Keys to look up.
+    pub mutations: BTreeSet<MutationKey>,
+    /// Holds to load. Their players are locked too: the store looks them up before it locks.
+    pub holds: BTreeSet<HoldId>,
+    /// Claims to look up.
+    pub guards: BTreeSet<Guard>,
+    catalog: Arc<Assets>,
+}
+
+impl BatchKeys {
+    /// The keys of an empty batch, under `catalog`.
+    #[must_use]
+    pub fn new(catalog: &Arc<Assets>) -> Self {
+        Self {
+            players: BTreeSet::new(),
+            assets: BTreeSet::new(),
+            mutations: BTreeSet::new(),
+            holds: BTreeSet::new(),
+            guards: BTreeSet::new(),
+            catalog: Arc::clone(catalog),
+        }
+    }
+
+    /// Adds what `mutation` may touch.
+    pub fn add(&mut self, mutation: &Mutation) {
+        self.mutations.insert(mutation.key.clone());
+        for player in mutation.action.players() {
+            self.lock(player);
+        }
+        match &mutation.action {
+            Action::Post(post) | Action::Transfer(post) => {
+                self.touch_legs(post);
+            }
+            Action::Claim(claim) => {
+                self.touch_legs(&claim.post);
+                self.guards.insert(claim.guard.clone());
+            }
+            Action::Reserve(reserve) => {
+                for end in reserve.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)) {
+                    self.touch(&end.player, &end.asset);
+                }
+                self.holds.insert(reserve.hold.clone());
+            }
+            Action::Commit(commit) => drop(self.holds.insert(commit.hold.clone())),
+            Action::Release(release) => drop(self.holds.insert(release.hold.clone())),
+            Action::SpendStatPoints(spend) => {
+                let Some(progression) = self.catalog.progression() else { return };
+                let assets = [Some(&progression.stat_points), progression.stats.get(&spend.stat)];
+                for asset in assets.map(Option::<&AssetId>::cloned).into_iter().flatten() {
+                    self.touch(&spend.player, &asset);
+                }
+            }
+            Action::RenewCredits(renew) => self.touch(&renew.player, &renew.asset),
+            Action::Void => {}
+        }
+    }
+
+    /// Adds what a look at a balance needs.
+    pub fn add_view(&mut self, player: &PlayerId, asset: &AssetId) {
+        self.lock(player);
+        self.touch(player, asset);
+    }
+
+    /// Adds all that the end of `hold` touches.
+    pub fn add_hold(&mut self, hold: &Hold) {
+        for key in hold.balances() {
+            self.lock(&key.player);
+            self.touch(&key.player, &key.asset);
+        }
+    }
+
+    fn touch_legs(&mut self, post: &Post) {
+        for leg in &post.legs {
+            self.touch(&leg.player, &leg.asset);
+        }
+    }
+
+    fn lock(&mut self, player: &PlayerId) {
+        if !self.players.contains(player) {
+            self.players.insert(player.clone());
+        }
+    }
+
+    fn touch(&mut self, player: &PlayerId, asset: &AssetId) {
+        if self.assets.insert((player.clone(), asset.clone())) {
+            let catalog = Arc::clone(&self.catalog);
+            for related in catalog.related(asset) {
+                self.assets.insert((player.clone(), related.clone()));
+            }
+        }
+    }
+}
