@@ -245,14 +245,14 @@ impl Book {
         due.map(|row| row.hold.id.clone()).collect()
     }
 
-    /// Notes that nothing of `player` lapses before the first of the open holds that are at hand.
+    /// Notes that nothing of the player lapses before the first open hold that is at hand, or before what was noted when it was loaded.
     ///
-    /// Call it when every hold that is due was loaded: the store loads all of a player's lapsing holds as soon as one may be due.
-    pub fn reckon_next_expiry(&mut self, id: &PlayerId) {
+    /// Not every hold is at hand: the store loads them all as soon as one may be due, and until then what it noted is still the bound.
+    pub fn reckon_next_expiry(&mut self, id: &PlayerId, time: Timestamp) {
         let of_player = |row: &&HoldRow| row.hold.is_open() && row.hold.balances().any(|key| key.player == *id);
-        let next = self.holds.values().filter(of_player).filter_map(|row| row.hold.expires_at).min();
+        let at_hand = self.holds.values().filter(of_player).filter_map(|row| row.hold.expires_at);
         if let Some(player) = self.players.get_mut(id) {
-            player.next_expiry = next;
+            player.next_expiry = at_hand.chain(player.loaded_expiry.filter(|loaded| *loaded > time)).min();
         }
     }
 

@@ -97,7 +97,7 @@ pub(super) fn expire_due(book: &mut Book, rules: &Rules, player: &PlayerId, time
         let origin = Origin { note: &hold.note, caller: &hold.caller, key: &hold.made_under, trace_id: &trace_id };
         book.apply(changes, origin, rules);
     }
-    book.reckon_next_expiry(player);
+    book.reckon_next_expiry(player, time);
 }
 
 /// Does what the action says, and makes it part of the book.
