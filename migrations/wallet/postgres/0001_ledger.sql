@@ -7,6 +7,11 @@ BEGIN
     EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = ''5s''', current_database());
     EXECUTE format('ALTER DATABASE %I SET lock_timeout = ''2s''', current_database());
     EXECUTE format('ALTER DATABASE %I SET statement_timeout = ''10s''', current_database());
+    -- Every statement names its rows by their keys: a plan that was made while a table was small must not scan it when it is large.
+    EXECUTE format('ALTER DATABASE %I SET enable_hashjoin = off', current_database());
+    EXECUTE format('ALTER DATABASE %I SET enable_mergejoin = off', current_database());
+    EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database());
+    EXECUTE format('ALTER DATABASE %I SET jit = off', current_database());
     EXECUTE format('ALTER DATABASE %I SET tcp_keepalives_idle = 10', current_database());
     EXECUTE format('ALTER DATABASE %I SET tcp_keepalives_interval = 5', current_database());
     EXECUTE format('ALTER DATABASE %I SET tcp_keepalives_count = 3', current_database());

@@ -15,9 +15,19 @@ const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 /// How long SQLite waits for another process to let go of the file.
 const BUSY_MAX: Duration = Duration::from_secs(5);
 
-/// A copy that is frozen between its locks and its commit lets go of them by itself.
-const TIMEOUTS: [(&str, &str); 3] =
-    [("idle_in_transaction_session_timeout", "5s"), ("lock_timeout", "2s"), ("statement_timeout", "10s")];
+/// What every direct connection is set to; the migrations set the same for the database, for those that come through a pooler.
+///
+/// A copy that is frozen between its locks and its commit lets go of them by itself. And the planner is kept from what only looks cheap: every
+/// statement names its rows by their keys, but a plan that was made while a table was small, and is kept, would scan the table for each batch.
+const SESSION: [(&str, &str); 7] = [
+    ("idle_in_transaction_session_timeout", "5s"),
+    ("lock_timeout", "2s"),
+    ("statement_timeout", "10s"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
 
 /// Connections that read beside SQLite's one writer.
 const SQLITE_READERS_MAX: u32 = 4;
@@ -99,8 +109,8 @@ async fn postgres(url: &str, settings: PostgresSettings) -> Result<PgPool, Store
         .application_name("auric")
         .statement_cache_capacity(if settings.named_statements { 128 } else { 0 });
     if settings.named_statements {
-        // The migrations set the same for the database; a pooler in transaction mode refuses them at start-up, and needs only those.
-        options = options.options(TIMEOUTS);
+        // A pooler in transaction mode refuses them at start-up.
+        options = options.options(SESSION);
     }
     options = sqlx::ConnectOptions::disable_statement_logging(options);
     PgPoolOptions::new()

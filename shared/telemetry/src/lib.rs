@@ -1,6 +1,8 @@
 //! Turns what the services say with `tracing` into lines on standard error: JSON for a machine, text for a person.
 //!
 //! A line's message reads alone; its fields are there to be searched. A panic becomes an `error` line too, so that a log collector sees it.
+//! Lines are written by a thread of their own, many at once when there are many: whoever logs does not wait for the terminal or the pipe,
+//! until [`LINES_WAITING_MAX`] wait. None is dropped.
 
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
@@ -8,6 +10,7 @@ use std::panic::PanicHookInfo;
 use serde::Deserialize;
 use thiserror::Error;
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -59,10 +62,18 @@ pub enum TelemetryError {
     Twice(#[from] TryInitError),
 }
 
+/// Lines that may wait to be written; whoever logs one more waits too.
+const LINES_WAITING_MAX: usize = 65_536;
+
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 64 * 1024;
+
 /// Keeps the log alive; dropping it ends the log, after the last line.
 #[derive(Debug)]
 #[must_use = "the log ends when this is dropped"]
-pub struct Telemetry(());
+pub struct Telemetry {
+    _writer: WorkerGuard,
+}
 
 /// Writes everything that `filter` lets pass to standard error, from now on and for the whole process.
 ///
@@ -72,13 +83,16 @@ pub struct Telemetry(());
 pub fn init(format: LogFormat, filter: &str) -> Result<Telemetry, TelemetryError> {
     let filter = parse(filter)?;
     let is_terminal = io::stderr().is_terminal();
+    let lines = io::BufWriter::with_capacity(WRITE_BYTES, io::stderr());
+    let writer = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES_WAITING_MAX);
+    let (writer, guard) = writer.finish(lines);
     if format == LogFormat::Json || (format == LogFormat::Auto && !is_terminal) {
-        json(filter, io::stderr).try_init()?;
+        json(filter, writer).try_init()?;
     } else {
-        text(filter, io::stderr, is_terminal).try_init()?;
+        text(filter, writer, is_terminal).try_init()?;
     }
     std::panic::set_hook(Box::new(log_panic));
-    Ok(Telemetry(()))
+    Ok(Telemetry { _writer: guard })
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, TelemetryError> {
