@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::status;
 use crate::domain::{
     Asset, AssetKind, Assets, BalanceKey, BalanceView, Entry, HoldLeg, HoldState, Movement, MovementKind, Posted,
-    Record,
+    Progression, Record,
 };
 use crate::handlers::{Balances, Progress, Supply};
 use crate::store::{FlowLine, KeptHold};
@@ -139,6 +139,19 @@ pub fn catalog(assets: &Assets) -> api::GetCatalogResponse {
     api::GetCatalogResponse {
         catalog_hash: assets.hash.to_string(),
         assets: assets.iter().map(|(id, asset)| self::asset(id.as_str(), asset)).collect(),
+        progression: assets.progression().map(progression),
+    }
+}
+
+fn progression(progression: &Progression) -> api::Progression {
+    let stats = progression.stats.iter().map(|(stat, points)| (stat.to_string(), points.to_string()));
+    api::Progression {
+        xp_asset_id: progression.xp.to_string(),
+        levels_gained_asset_id: progression.levels_gained.to_string(),
+        stat_points_asset_id: progression.stat_points.to_string(),
+        stat_points_per_level: int64(progression.stat_points_per_level),
+        thresholds: progression.thresholds.iter().copied().map(int64).collect(),
+        stats: stats.collect(),
     }
 }
 
