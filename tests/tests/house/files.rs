@@ -7,8 +7,8 @@ use super::{allows, catches, code_of, code_with_tests_of, holds};
 const LINES_MAX: usize = 400;
 
 fn files_are_short(tree: &Tree) -> Vec<String> {
-    let written =
-        tree.files().iter().filter(|file| [".rs", ".proto", ".sql", ".sh"].iter().any(|end| file.path.ends_with(end)));
+    // An API is left out: no message may move to another file once it was released.
+    let written = tree.files().iter().filter(|file| [".rs", ".sql", ".sh"].iter().any(|end| file.path.ends_with(end)));
     let lengths = written.map(|file| (file, file.text.lines().count()));
     lengths
         .filter(|(_, lines)| *lines > LINES_MAX)
