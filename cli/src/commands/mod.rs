@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod bench;
 mod check;
 mod completions;
 mod migrate;
@@ -28,6 +29,7 @@ pub enum Command {
     Migrate(migrate::Migrate),
     Check(check::Check),
     Wallet(wallet::Wallet),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -106,6 +108,7 @@ impl Command {
             Self::Migrate(migrate) => migrate.json,
             Self::Check(check) => check.target.json,
             Self::Wallet(wallet) => wallet.wants_json(),
+            Self::Bench(bench) => bench.wants_json(),
             Self::Serve(_) | Self::Completions(_) => false,
         }
     }
@@ -118,7 +121,7 @@ impl Command {
             Self::Migrate(migrate) => migrate.flags(),
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
-            Self::Completions(_) => Flags::new(),
+            Self::Bench(_) | Self::Completions(_) => Flags::new(),
         }
     }
 }
@@ -155,6 +158,7 @@ async fn with_settings(
         Command::Serve(serve) => serve.run(&settings, surroundings).await,
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
+        Command::Bench(bench) => bench.run(&settings, output).await,
         Command::Check(_) | Command::Completions(_) => Ok(()),
     }
 }

@@ -9,6 +9,14 @@
     reason = "generated code; the proto files carry the documentation"
 )]
 
+/// What `auric bench` measures against.
+pub mod bench {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.bench.v1");
+    }
+}
+
 /// The wallet's API.
 pub mod wallet {
     /// Version 1.

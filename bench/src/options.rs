@@ -1,0 +1,126 @@
+//! What can be asked for on the command line.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::scene::Mix;
+use crate::suite::Part;
+use crate::traffic::Routing;
+
+/// What is called in a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Mode {
+    /// The wallet as it ships, on PostgreSQL.
+    Lanes,
+    /// One transaction a mutation, on the pool size that suits it best.
+    Naive,
+    /// The empty call.
+    Echo,
+    /// Everything in one process, on SQLite.
+    Sqlite,
+}
+
+/// Measures the wallet against the naive way and an empty call, all in one run on one machine.
+///
+/// Starts everything itself: the services as processes of their own, and a private PostgreSQL that loses nothing.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]
+pub struct WalletOptions {
+    /// Runs every part of the table and holds the figures against their bounds.
+    #[arg(long)]
+    pub suite: bool,
+
+    /// Runs one part of the table; can be given several times.
+    #[arg(long, value_name = "PART", value_enum)]
+    pub part: Vec<Part>,
+
+    /// About a minute: short windows, one of each, and a short past.
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Fails when a figure that must be reached is not.
+    #[arg(long)]
+    pub check: bool,
+
+    /// What is compared, without a table [default: lanes, naive and echo].
+    #[arg(long, value_name = "MODE", value_enum, value_delimiter = ',')]
+    pub mode: Vec<Mode>,
+
+    /// What the calls ask for.
+    #[arg(long, value_enum, default_value = "post")]
+    pub mix: Mix,
+
+    /// Calls in flight; in an open loop at most.
+    #[arg(long, value_name = "CALLS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub in_flight: u16,
+
+    /// Sends at this constant rate, whether or not answers come (open loop), instead of keeping calls in flight (closed loop).
+    #[arg(long, value_name = "CALLS_PER_SECOND", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub rate: Option<u32>,
+
+    /// Players that the calls are spread over.
+    #[arg(long, value_name = "PLAYERS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub players: u32,
+
+    /// Sends every call to one player.
+    #[arg(long)]
+    pub hot: bool,
+
+    /// Copies of the wallet.
+    #[arg(long, value_name = "COPIES", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub copies: u8,
+
+    /// How a call chooses its copy.
+    #[arg(long, value_enum, default_value = "rendezvous")]
+    pub routing: Routing,
+
+    /// Connections to each copy.
+    #[arg(long, value_name = "CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub channels: u8,
+
+    /// Seconds of each measured window [default: 5, quick: 2].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
+    pub seconds: Option<u16>,
+
+    /// Seconds before each window that do not count [default: 2, quick: 1].
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=60))]
+    pub warm_up: Option<u16>,
+
+    /// Windows of everything, in turns; the middle one is shown [default: 3, quick: 1].
+    #[arg(long, value_name = "WINDOWS", value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub rounds: Option<u32>,
+
+    /// Pool sizes among which the naive wallet's best is looked for.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "4,8,16,32")]
+    pub naive_pools: Vec<NonZeroU16>,
+
+    /// PostgreSQL to measure on, whose role may make databases [default: a private one, thrown away].
+    #[arg(long, value_name = "URL")]
+    pub postgres: Option<String>,
+
+    /// Shows what PostgreSQL spends its time on (`pg_stat_statements`).
+    #[arg(long)]
+    pub statements: bool,
+
+    /// Draws latency against throughput into this file, over loads that grow.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// Shows the report as one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl WalletOptions {
+    /// The parts of the table that are asked for; none in a comparison.
+    pub fn parts(&self) -> Vec<Part> {
+        if self.suite { Part::ALL.to_vec() } else { self.part.clone() }
+    }
+
+    /// What is compared.
+    pub fn modes(&self) -> Vec<Mode> {
+        if self.mode.is_empty() { vec![Mode::Echo, Mode::Naive, Mode::Lanes] } else { self.mode.clone() }
+    }
+}

@@ -1,0 +1,121 @@
+//! What a run came to, for a person, a program and a picture.
+
+mod curve;
+mod table;
+
+use serde::Serialize;
+
+use crate::figures::{Figure, Verdict};
+use crate::runner::PoolTry;
+use crate::scene::{Kind, Scene};
+use crate::store::{Setting, Statement};
+use crate::summary::{Summary, median_window};
+
+pub use curve::{Curve, Point, draw};
+
+/// Everything that a run came to.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The program's version.
+    pub version: &'static str,
+    /// What it was run on.
+    pub machine: Machine,
+    /// How long each window was measured, in seconds, after how long a warm-up.
+    pub window_seconds: f64,
+    /// As above.
+    pub warm_up_seconds: f64,
+    /// Windows of each scene.
+    pub rounds: u32,
+    /// The settings of PostgreSQL, where it was used.
+    pub postgres: Vec<Setting>,
+    /// How the naive wallet's pool was chosen.
+    pub naive_pools: Vec<PoolTry>,
+    /// Every scene.
+    pub scenes: Vec<SceneReport>,
+    /// Latency against throughput.
+    pub curves: Vec<Curve>,
+    /// The figures that there are bounds for.
+    pub figures: Vec<Figure>,
+    /// What PostgreSQL spent its time on.
+    pub statements: Vec<Statement>,
+}
+
+/// The machine.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// Processors that the load generator, the services and PostgreSQL share.
+    pub processors: usize,
+    /// What they are.
+    pub model: String,
+    /// Bytes.
+    pub memory_bytes: u64,
+}
+
+/// One scene with all its windows.
+#[derive(Debug, Serialize)]
+pub struct SceneReport {
+    /// Its name.
+    pub name: &'static str,
+    /// What is called.
+    pub target: String,
+    /// Calls in flight.
+    pub in_flight: usize,
+    /// Players that the calls are spread over, where they are told.
+    pub players: Option<u32>,
+    /// The window in the middle.
+    pub median: Option<Summary>,
+    /// All of them.
+    pub windows: Vec<Summary>,
+}
+
+impl SceneReport {
+    /// Draws up a scene.
+    pub fn of(scene: &Scene, windows: Vec<Summary>) -> Self {
+        let target = match scene.kind {
+            Kind::Echo => "echo".to_owned(),
+            Kind::Lanes { copies: 1 } => "lanes".to_owned(),
+            Kind::Lanes { copies } => format!("lanes, {copies} copies"),
+            Kind::Naive => "naive".to_owned(),
+            Kind::Sqlite => "auric up".to_owned(),
+            Kind::Filled => "lanes, filled".to_owned(),
+        };
+        Self {
+            name: scene.name,
+            target,
+            in_flight: scene.in_flight,
+            players: scene.players,
+            median: median_window(&windows).cloned(),
+            windows,
+        }
+    }
+}
+
+impl Machine {
+    /// Reads what the kernel tells.
+    pub fn of_this() -> Self {
+        let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let after = |text: &str, name: &str| {
+            let line = text.lines().find(|line| line.starts_with(name))?;
+            Some(line.split_once(':')?.1.trim().to_owned())
+        };
+        let kib = after(&memory, "MemTotal").and_then(|text| text.strip_suffix(" kB")?.parse::<u64>().ok());
+        Self {
+            processors: std::thread::available_parallelism().map_or(1, usize::from),
+            model: after(&cpus, "model name").unwrap_or_else(|| "unknown".to_owned()),
+            memory_bytes: kib.unwrap_or(0) * 1_024,
+        }
+    }
+}
+
+impl Report {
+    /// Lists the figures that must be reached and are not.
+    pub fn missed(&self) -> Vec<&Figure> {
+        self.figures.iter().filter(|figure| figure.verdict == Verdict::Missed).collect()
+    }
+
+    /// Writes the report for a person.
+    pub fn text(&self) -> String {
+        table::text(self)
+    }
+}

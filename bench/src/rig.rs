@@ -1,0 +1,220 @@
+//! Starts what is measured: databases, wallets of every kind, and the server of the empty call.
+
+use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, Result, bail};
+use tempfile::TempDir;
+
+use crate::grpc::Fleet;
+use crate::process::{Arguments, Process};
+use crate::store::Cluster;
+use crate::traffic::Routing;
+
+/// Where the program and its catalog are.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// The program `auric`.
+    pub program: PathBuf,
+    /// The folder of a catalog.
+    pub catalog: PathBuf,
+}
+
+impl Installation {
+    /// The program that runs now, so that what is measured is what was built.
+    ///
+    /// # Errors
+    ///
+    /// The system does not tell where it is.
+    pub fn of_this_program(catalog: &Path) -> Result<Self> {
+        let program = std::env::current_exe().context("the system does not tell where this program is")?;
+        Ok(Self { program, catalog: std::path::absolute(catalog)? })
+    }
+}
+
+/// How the lanes of one wallet are set; what is [`None`] is as it ships.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Lanes {
+    /// How many.
+    pub count: Option<NonZeroU16>,
+    /// Mutations in one transaction at most.
+    pub batch_max: Option<NonZeroU16>,
+    /// Connections to PostgreSQL at most.
+    pub connections_max: Option<u32>,
+}
+
+impl Lanes {
+    /// One transaction a mutation, on a pool of this size.
+    pub fn naive(pool: NonZeroU16) -> Self {
+        // One more than there are lanes: a player that is new is made on a connection of its own, and health asks on one.
+        let connections_max = Some(u32::from(pool.get()) + 2);
+        Self { count: Some(pool), batch_max: Some(NonZeroU16::MIN), connections_max }
+    }
+
+    fn variables(self) -> Vec<(String, String)> {
+        let settings = [
+            ("AURIC_WALLET_LANES_COUNT", self.count.map(|count| count.to_string())),
+            ("AURIC_WALLET_LANES_BATCH_MAX", self.batch_max.map(|count| count.to_string())),
+            ("AURIC_WALLET_CONNECTIONS_MAX", self.connections_max.map(|count| count.to_string())),
+        ];
+        settings.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// A service that can be called: one or more processes.
+#[derive(Debug)]
+pub struct Target {
+    processes: Vec<Process>,
+}
+
+impl Target {
+    /// Connects to all of it.
+    ///
+    /// # Errors
+    ///
+    /// A process is gone.
+    pub async fn connect(&self, channels: usize, routing: Routing) -> Result<Fleet> {
+        let urls: Vec<String> = self.processes.iter().map(|process| process.url().to_owned()).collect();
+        Fleet::connect(&urls, channels, routing).await
+    }
+
+    /// The ids of its processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::pid).collect()
+    }
+}
+
+/// The place where everything is started, in one folder that goes with it.
+pub struct Rig {
+    installation: Installation,
+    postgres_url: Option<String>,
+    follows_statements: bool,
+    cluster: Option<Cluster>,
+    started: u32,
+    folder: TempDir,
+}
+
+impl Rig {
+    /// Begins with nothing started. Without a URL the PostgreSQL is a private one.
+    ///
+    /// # Errors
+    ///
+    /// No folder can be made.
+    pub fn new(installation: Installation, postgres_url: Option<String>, follows_statements: bool) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("auric-bench-").tempdir()?;
+        Ok(Self { installation, postgres_url, follows_statements, cluster: None, started: 0, folder })
+    }
+
+    /// The PostgreSQL, started when it is asked for first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::open`].
+    pub async fn cluster(&mut self) -> Result<&mut Cluster> {
+        let opened = match self.cluster.take() {
+            Some(cluster) => cluster,
+            None => Cluster::open(self.postgres_url.as_deref(), self.follows_statements).await?,
+        };
+        Ok(self.cluster.insert(opened))
+    }
+
+    /// The PostgreSQL, if it was needed.
+    pub fn started_cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    /// Makes a database for a wallet, with its schema.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses, or a migration fails.
+    pub async fn database(&mut self, name: &str) -> Result<String> {
+        let url = self.cluster().await?.create_database(name).await?;
+        self.migrate(&url).await?;
+        Ok(url)
+    }
+
+    /// Starts `copies` wallets on one database.
+    ///
+    /// # Errors
+    ///
+    /// One does not start; the end of its log says why.
+    pub async fn wallet(&mut self, database: &str, lanes: Lanes, copies: usize) -> Result<Target> {
+        let mut words =
+            words(&["serve", "wallet", "--listen", "{address}", "--log", "info", "--log-format", "json", "--game"]);
+        words.push(self.installation.catalog.clone().into());
+        let mut variables = lanes.variables();
+        variables.push(("AURIC_WALLET_DATABASE".to_owned(), database.to_owned()));
+        let arguments = Arguments { words, variables };
+        let mut processes = Vec::new();
+        for _ in 0..copies {
+            processes.push(self.start("wallet", &arguments).await?);
+        }
+        Ok(Target { processes })
+    }
+
+    /// Starts everything in one process on SQLite, as `auric up` does.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn up(&mut self) -> Result<Target> {
+        let mut words = words(&["up", "--port", "{port}", "--log", "info", "--log-format", "json", "--game"]);
+        words.push(self.installation.catalog.clone().into());
+        words.push("--data".into());
+        words.push(self.folder.path().join(format!("data-{}", self.started)).into());
+        let process = self.start("up", &Arguments { words, variables: Vec::new() }).await?;
+        Ok(Target { processes: vec![process] })
+    }
+
+    /// Starts the server of the empty call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn echo(&mut self) -> Result<Target> {
+        let words = words(&["bench", "echo", "--listen", "{address}"]);
+        let process = self.start("echo", &Arguments { words, variables: Vec::new() }).await?;
+        Ok(Target { processes: vec![process] })
+    }
+
+    /// Drops the databases that were made.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses.
+    pub async fn close(self) -> Result<()> {
+        match self.cluster {
+            Some(cluster) => cluster.close().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn start(&mut self, name: &str, arguments: &Arguments) -> Result<Process> {
+        self.started += 1;
+        let name = format!("{name}-{}", self.started);
+        Process::start(&self.installation.program, self.folder.path(), &name, arguments).await
+    }
+
+    async fn migrate(&self, database: &str) -> Result<()> {
+        let migrated = tokio::process::Command::new(&self.installation.program)
+            .arg("migrate")
+            .env_clear()
+            .env("AURIC_WALLET_DATABASE", database)
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .output()
+            .await
+            .with_context(|| format!("{} cannot be run", self.installation.program.display()))?;
+        if !migrated.status.success() {
+            bail!("the migrations fail: {}", String::from_utf8_lossy(&migrated.stderr).trim());
+        }
+        Ok(())
+    }
+}
+
+fn words(texts: &[&str]) -> Vec<std::ffi::OsString> {
+    texts.iter().map(Into::into).collect()
+}

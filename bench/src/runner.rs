@@ -1,0 +1,239 @@
+//! Runs scenes, round after round, against targets that are started when they are needed first and stay until the end.
+
+use std::collections::HashMap;
+use std::num::NonZeroU16;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+
+use crate::grpc::{Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, seed};
+use crate::load::{CALLS_MAX, Plan, drive};
+use crate::measure::Tally;
+use crate::progress::{Progress, TICK};
+use crate::rig::{Lanes, Rig, Target};
+use crate::scene::{CHANNELS, Kind, Mix, Scene};
+use crate::schedule::Window;
+use crate::store::{Population, fill};
+use crate::summary::{CpuTimes, Summary};
+use crate::traffic::{Keys, Players, Routing};
+use crate::usage::{MemoryWatch, cpu_time, cpu_time_of_tree, resident_bytes};
+
+/// How long a service is left alone before its idle memory is read.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// How long everything is measured, and on what.
+#[derive(Clone, Debug)]
+pub struct Effort {
+    /// Each window.
+    pub window: Window,
+    /// Windows of each scene.
+    pub rounds: u32,
+    /// The ledger with a past.
+    pub population: Population,
+    /// Players of every other ledger.
+    pub players: u32,
+    /// The pool sizes among which the naive wallet's best is looked for.
+    pub naive_pools: Vec<NonZeroU16>,
+}
+
+/// One pool size that the naive wallet was tried with.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PoolTry {
+    /// Connections.
+    pub pool: NonZeroU16,
+    /// What it reached.
+    pub per_second: f64,
+}
+
+/// A started target, and who its ledger knows.
+struct Ready {
+    target: Target,
+    population: u32,
+    idle_bytes: u64,
+}
+
+/// Runs scenes.
+pub struct Runner {
+    /// Where targets are started.
+    pub rig: Rig,
+    /// How long everything is measured.
+    pub effort: Effort,
+    /// How far it is.
+    pub progress: Progress,
+    /// How the naive wallet's pool was chosen; empty until it is needed.
+    pub pool_tries: Vec<PoolTry>,
+    targets: HashMap<Kind, Ready>,
+}
+
+impl Runner {
+    /// Begins with nothing started.
+    pub fn new(rig: Rig, effort: Effort) -> Self {
+        Self { rig, effort, progress: Progress::new(), pool_tries: Vec::new(), targets: HashMap::new() }
+    }
+
+    /// Runs every scene once a round, one after another, so that all of them share what else the machine does.
+    ///
+    /// # Shape
+    ///
+    /// The windows of each scene, in the order of the scenes.
+    ///
+    /// # Errors
+    ///
+    /// Something does not start, or a call fails.
+    pub async fn run_all(&mut self, scenes: &[Scene]) -> Result<Vec<Vec<Summary>>> {
+        for scene in scenes {
+            self.start(scene.kind).await?;
+        }
+        let windows = self.effort.rounds.saturating_mul(u32::try_from(scenes.len()).unwrap_or(u32::MAX));
+        self.progress.expect(self.effort.window.end().saturating_mul(windows));
+        let mut seen = vec![Vec::new(); scenes.len()];
+        if let Some(cluster) = self.rig.started_cluster() {
+            cluster.forget_statements().await?;
+        }
+        for round in 1..=self.effort.rounds {
+            for (scene, seen) in scenes.iter().zip(&mut seen) {
+                self.progress.say(format!("{} (round {round} of {})", scene.name, self.effort.rounds));
+                seen.push(self.run(scene, self.effort.window).await.with_context(|| scene.name)?);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Runs one scene for one window. Its target must be started.
+    ///
+    /// # Errors
+    ///
+    /// A call fails.
+    pub async fn run(&self, scene: &Scene, window: Window) -> Result<Summary> {
+        let ready = self.targets.get(&scene.kind).context("the target is not started")?;
+        let fleet = ready.target.connect(scene.channels, scene.routing).await?;
+        let players = Players::new(scene.players.unwrap_or(ready.population).min(ready.population), ready.population);
+        let plan = Plan { pace: scene.pace, in_flight: scene.in_flight, window, calls_max: CALLS_MAX };
+
+        let memory = MemoryWatch::start(ready.target.pids());
+        let (tally, cpu) = tokio::join!(calls(scene, fleet, players, plan), self.follow(&ready.target, window));
+        let memory_bytes = memory.peaks().await.into_values().max().unwrap_or(0);
+        Ok(Summary::of(&tally?, window.length, cpu, memory_bytes))
+    }
+
+    /// Starts what a scene calls, unless it is there.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start(&mut self, kind: Kind) -> Result<()> {
+        if self.targets.contains_key(&kind) {
+            return Ok(());
+        }
+        self.progress.say(format!("starting {kind:?}"));
+        let players = self.effort.players;
+        let ready = match kind {
+            Kind::Echo => Ready { target: self.rig.echo().await?, population: 1, idle_bytes: 0 },
+            Kind::Lanes { copies } => {
+                let database = self.rig.database(&format!("lanes_{copies}")).await?;
+                settled(self.rig.wallet(&database, Lanes::default(), copies).await?, players).await?
+            }
+            Kind::Naive => self.start_naive().await?,
+            Kind::Sqlite => settled(self.rig.up().await?, players).await?,
+            Kind::Filled => self.start_filled().await?,
+        };
+        self.targets.insert(kind, ready);
+        Ok(())
+    }
+
+    /// The memory of a started target before its first call, in bytes.
+    pub fn idle_bytes(&self, kind: Kind) -> Option<u64> {
+        self.targets.get(&kind).map(|ready| ready.idle_bytes)
+    }
+
+    /// Tries every pool size, and keeps the wallet that was fastest.
+    async fn start_naive(&mut self) -> Result<Ready> {
+        let database = self.rig.database("naive").await?;
+        let window = self.effort.window;
+        let scene = Scene::closed("naive", Kind::Naive, 256, self.effort.players);
+        let mut best: Option<(f64, NonZeroU16)> = None;
+        let pools = self.effort.naive_pools.clone();
+        self.progress.expect(window.end().saturating_mul(u32::try_from(pools.len()).unwrap_or(u32::MAX)));
+        for pool in pools {
+            self.progress.say(format!("naive on {pool} connections"));
+            let ready = settled(self.rig.wallet(&database, Lanes::naive(pool), 1).await?, self.effort.players).await?;
+            self.targets.insert(Kind::Naive, ready);
+            let per_second = self.run(&scene, window).await?.per_second;
+            self.targets.remove(&Kind::Naive);
+            self.pool_tries.push(PoolTry { pool, per_second });
+            if best.is_none_or(|(most, _)| per_second > most) {
+                best = Some((per_second, pool));
+            }
+        }
+        let (_, pool) = best.context("there must be a pool size")?;
+        settled(self.rig.wallet(&database, Lanes::naive(pool), 1).await?, self.effort.players).await
+    }
+
+    async fn start_filled(&mut self) -> Result<Ready> {
+        let population = self.effort.population;
+        let database = self.rig.database("filled").await?;
+        let target = self.rig.wallet(&database, Lanes::default(), 1).await?;
+        let fleet = target.connect(1, Routing::Rendezvous).await?;
+        // The row that every other one is like; its player is none of those that are called.
+        seed(&fleet, &["sample".to_owned()]).await?;
+        let entries = u64::from(population.players) * u64::from(population.entries_each);
+        self.progress.say(format!("filling {} players and {entries} entries", population.players));
+        fill(&database, population).await?;
+        Ok(Ready { target, population: population.players, idle_bytes: 0 })
+    }
+
+    /// Moves the progress bar while calls are made, and reads the processor time at both ends of the window.
+    async fn follow(&self, target: &Target, window: Window) -> CpuTimes {
+        self.wait(window.warm_up).await;
+        let before = self.cpu_times(target);
+        self.wait(window.length).await;
+        self.cpu_times(target).since(before)
+    }
+
+    async fn wait(&self, time: Duration) {
+        let end = tokio::time::Instant::now() + time;
+        loop {
+            let left = end.saturating_duration_since(tokio::time::Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let step = left.min(TICK);
+            tokio::time::sleep(step).await;
+            self.progress.passed(step);
+        }
+    }
+
+    fn cpu_times(&self, target: &Target) -> CpuTimes {
+        let database = self.rig.started_cluster().and_then(crate::store::Cluster::pid);
+        CpuTimes {
+            client: cpu_time(std::process::id()),
+            service: target.pids().into_iter().map(cpu_time).sum(),
+            database: database.map(cpu_time_of_tree).unwrap_or_default(),
+        }
+    }
+}
+
+/// Reads the memory of a wallet that has done nothing, then gives its players what they need.
+async fn settled(target: Target, players: u32) -> Result<Ready> {
+    tokio::time::sleep(SETTLE).await;
+    let idle_bytes = target.pids().into_iter().map(resident_bytes).max().unwrap_or(0);
+    let fleet = target.connect(CHANNELS, Routing::Rendezvous).await?;
+    seed(&fleet, &Players::new(players, players).names().collect::<Vec<_>>()).await?;
+    Ok(Ready { target, population: players, idle_bytes })
+}
+
+async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Result<Tally> {
+    if scene.kind == Kind::Echo {
+        return drive(Arc::new(Echo { fleet }), plan).await;
+    }
+    let ground = Ground { fleet, players, keys: Keys::new() };
+    match scene.mix {
+        Mix::Post => drive(Arc::new(Post(ground)), plan).await,
+        Mix::PostBatch => drive(Arc::new(PostBatch(ground)), plan).await,
+        Mix::ReserveCommit => drive(Arc::new(ReserveCommit(ground)), plan).await,
+        Mix::Transfer => drive(Arc::new(Transfer(ground)), plan).await,
+        Mix::Claim => drive(Arc::new(Claim(ground)), plan).await,
+    }
+}
