@@ -21,7 +21,7 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::WalletConfig;
 pub use grpc::{SERVICE_NAME, reasons};
-pub use handlers::{AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply};
+pub use handlers::{Answers, AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply};
 
 use domain::Rules;
 
@@ -77,6 +77,7 @@ impl Wallet {
         let rules = Rules { assets: Arc::new(loaded.assets), seal };
         let handlers = Arc::new(Handlers::start(store, rules, config.lanes.settings()));
         handlers.watch_catalog(config.catalog.clone())?;
+        handlers.report_lanes();
         Ok(Self { handlers })
     }
 

@@ -77,13 +77,18 @@ pub(super) fn commit(draft: &mut Draft<'_>, commit: &Commit, key: &MutationKey) 
         return Err(Stop::Unstored(Unstored::HoldNotFound(commit.hold.clone())));
     };
     yours(hold, key)?;
-    let amounts = amounts(hold, commit)?;
+    // The state comes before the amounts: a tombstone has no legs that a number of amounts could be compared with.
     match &hold.state {
         HoldState::Held => {}
-        HoldState::Committed { amounts: first, answer } if *first == amounts => {
+        HoldState::Committed { amounts: first, answer } if *first == asked_amounts(hold, commit) => {
             return Ok((Ended::Before(answer.clone()), None));
         }
         _ => return Err(ended(hold)),
+    }
+    let amounts = asked_amounts(hold, commit);
+    if amounts.len() != hold.legs.len() {
+        let fault = format!("must have one amount for each of the {} legs, has {}", hold.legs.len(), amounts.len());
+        return Err(Stop::invalid("amounts", fault));
     }
     for (index, (leg, &asked_units)) in hold.legs.iter().zip(&amounts).enumerate() {
         let held_units = leg.amount.units();
@@ -188,15 +193,9 @@ fn yours(hold: &Hold, key: &MutationKey) -> Result<(), Stop> {
     Err(Stop::Unstored(Unstored::NotYourHold(hold.id.clone())))
 }
 
-fn amounts(hold: &Hold, commit: &Commit) -> Result<Vec<u64>, Stop> {
-    if commit.amounts.is_empty() {
-        return Ok(hold.amounts());
-    }
-    if commit.amounts.len() == hold.legs.len() {
-        return Ok(commit.amounts.clone());
-    }
-    let fault = format!("must have one amount for each of the {} legs, has {}", hold.legs.len(), commit.amounts.len());
-    Err(Stop::invalid("amounts", fault))
+/// What a commit asks of each leg; nothing said is all of it.
+fn asked_amounts(hold: &Hold, commit: &Commit) -> Vec<u64> {
+    if commit.amounts.is_empty() { hold.amounts() } else { commit.amounts.clone() }
 }
 
 /// Tests every leg against the catalog.

@@ -97,11 +97,14 @@ impl BatchKeys {
         }
     }
 
+    /// Adds a balance and all that its change may bring about, to the end of the chain: experience brings levels, levels raise a capacity.
+    /// A recharging balance that was left out would count as never seen, and be filled.
     fn touch(&mut self, player: &PlayerId, asset: &AssetId) {
-        if self.assets.insert((player.clone(), asset.clone())) {
-            let catalog = Arc::clone(&self.catalog);
-            for related in catalog.related(asset) {
-                self.assets.insert((player.clone(), related.clone()));
+        let catalog = Arc::clone(&self.catalog);
+        let mut reached = vec![asset];
+        while let Some(asset) = reached.pop() {
+            if self.assets.insert((player.clone(), asset.clone())) {
+                reached.extend(catalog.related(asset));
             }
         }
     }

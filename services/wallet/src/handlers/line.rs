@@ -1,8 +1,11 @@
 //! The one structured line of a mutation (R-O1), drawn up before the mutation is given away.
+//!
+//! A caller that goes away before its answer drops the request with the line in it: the line is written all the same, and says that the
+//! outcome is found by key.
 
 use auric_lanes::Refused;
 
-use crate::domain::{Action, Direction, HoldAsk, Leg, Mutation, Unstored, Verdict};
+use crate::domain::{Action, Direction, HoldAsk, Leg, Mutation, Rejection, Unstored, Verdict};
 
 /// Legs that a line spells out; it counts the rest.
 const LEGS_MAX: usize = 8;
@@ -16,6 +19,7 @@ pub struct Line {
     idempotency_key: String,
     method: &'static str,
     trace_id: String,
+    written: bool,
 }
 
 impl Line {
@@ -30,21 +34,26 @@ impl Line {
             idempotency_key: mutation.key.key.to_string(),
             method: mutation.action.method().as_str(),
             trace_id: mutation.trace_id.to_string(),
+            written: false,
         }
     }
 
     /// Writes the line, with the answer.
-    pub fn log(&self, answer: &Result<Verdict, Refused>) {
-        let (success, replayed, error) = match answer {
+    pub fn log(mut self, answer: &Result<Verdict, Refused>) {
+        match answer {
             Ok(Verdict::Answered { outcome, replayed }) => {
-                let error = outcome.as_ref().err().map(|rejection| rejection.reason().to_owned());
+                let error = outcome.as_ref().err().map(Rejection::reason);
                 // A voided key is what its request asked for.
-                (outcome.is_ok() || self.method == "VoidMutation", *replayed, error)
+                self.write(outcome.is_ok() || self.method == "VoidMutation", *replayed, error);
             }
-            Ok(Verdict::Unstored(unstored)) => (false, false, Some(word(unstored).to_owned())),
-            Err(refused) => (false, false, Some(refused.to_string())),
-        };
-        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id } = self;
+            Ok(Verdict::Unstored(unstored)) => self.write(false, false, Some(word(unstored))),
+            Err(refused) => self.write(false, false, Some(&refused.to_string())),
+        }
+    }
+
+    fn write(&mut self, success: bool, replayed: bool, error: Option<&str>) {
+        self.written = true;
+        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id, written: _ } = self;
         let end = if success { "applied" } else { "refused" };
         tracing::info!(
             player_id,
@@ -62,7 +71,16 @@ impl Line {
     }
 }
 
-const fn word(unstored: &Unstored) -> &'static str {
+impl Drop for Line {
+    fn drop(&mut self) {
+        if !self.written {
+            self.write(false, false, Some("the caller went away before its answer; the outcome is found by key"));
+        }
+    }
+}
+
+/// The word for what was never decided.
+pub const fn word(unstored: &Unstored) -> &'static str {
     match unstored {
         Unstored::Invalid(_) => "INVALID_ARGUMENT",
         Unstored::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",

@@ -4,6 +4,8 @@ mod line;
 mod mutate;
 mod read;
 mod reload;
+mod report;
+mod tally;
 mod verify;
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use crate::store::WalletStore;
 
 pub use read::{Balances, Page, Supply};
 pub use reload::{ReloadError, keep as keep_catalog};
+pub use tally::Answers;
 pub use verify::{AuditFault, FaultKind, Progress};
 
 /// The wallet's operations.
@@ -27,6 +30,7 @@ pub struct Handlers {
     store: Arc<dyn WalletStore>,
     rules: Arc<ArcSwap<Rules>>,
     lanes: Lanes<Mutation, Verdict>,
+    tally: tally::Tally,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -40,7 +44,8 @@ impl Handlers {
         let slot_offset = rng.random();
         let ledger = mutate::Ledger { store: Arc::clone(&store), rules: Arc::clone(&rules), slot_offset };
         let lanes = Lanes::start(ledger, settings, &mut rng);
-        Self { store, rules, lanes, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        Self { store, rules, lanes, tally: tally::Tally::default(), tasks, closing }
     }
 
     /// The rules in force.
@@ -53,6 +58,12 @@ impl Handlers {
     #[must_use]
     pub fn lane_stats(&self) -> Vec<LaneStats> {
         self.lanes.stats()
+    }
+
+    /// What was answered since the start.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        self.tally.read()
     }
 
     /// Asks the database for nothing, to see that it answers.

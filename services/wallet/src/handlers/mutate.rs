@@ -57,6 +57,7 @@ impl Handlers {
         let lane = mutation.lane_key().to_owned();
         let line = Line::of(&mutation);
         let answer = self.lanes.submit(lane.as_bytes(), mutation, deadline).await;
+        self.tally.count(&answer);
         line.log(&answer);
         answer
     }
