@@ -211,7 +211,30 @@ impl Verifier {
             );
             self.fault(Some(player), head.number, FaultKind::HeadMismatch, message);
         }
+        self.beyond_head(player, head).await?;
         Ok(sums)
+    }
+
+    /// Looks for an entry that is newer than the player's row says: the two are written together, so that the row read after it names it.
+    async fn beyond_head(&mut self, player: &PlayerId, head: Head) -> Result<(), StoreError> {
+        let order = EntriesOrder::Before(None);
+        let query = EntriesQuery { player: player.clone(), asset: None, order, limit: 1 };
+        let newest = match self.handlers.store.entries(&query).await {
+            Err(StoreError::Corrupt(what)) => {
+                self.fault(Some(player), 0, FaultKind::Unreadable, what);
+                return Ok(());
+            }
+            newest => newest?.first().map_or(0, |entry| entry.movement.number),
+        };
+        if newest <= head.number {
+            return Ok(());
+        }
+        let named = self.handlers.store.portrait(player).await?.player.map_or(0, |player| player.head.number);
+        if newest > named {
+            let message = format!("entry {newest} of {player} is there, its row names {named} as the newest");
+            self.fault(Some(player), newest, FaultKind::HeadMismatch, message);
+        }
+        Ok(())
     }
 
     fn balances(&mut self, player: &PlayerId, portrait: &Portrait, mut sums: Sums) {
