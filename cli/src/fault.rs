@@ -10,6 +10,9 @@ use auric_wallet::StartError;
 use thiserror::Error;
 use tonic::Code;
 
+/// The reason of an answer that is final although its code is `ABORTED`.
+const STALE_VERSION: &str = "STALE_VERSION";
+
 /// Everything that can end a command. `docs/operations.md` has the table of exit codes.
 #[derive(Debug, Error)]
 pub enum Fault {
@@ -30,6 +33,12 @@ pub enum Fault {
         failed: usize,
         /// Of how many.
         checks: usize,
+    },
+    /// The audit is not what the wallet wrote; the table says where.
+    #[error("the audit is not whole; faults: {faults}")]
+    Audit {
+        /// How many.
+        faults: usize,
     },
     /// A setting is wrong.
     #[error("config: {0}")]
@@ -82,6 +91,8 @@ impl Fault {
         match self {
             Self::OutputClosed => 0,
             Self::Other(_) => 1,
+            // The one abort that a rule decides: its key keeps the answer, so that the outcome is known.
+            Self::Problem { problem, .. } if problem.reason == STALE_VERSION => 3,
             Self::Problem { problem, .. } => match problem.code {
                 Code::InvalidArgument | Code::OutOfRange => 2,
                 Code::FailedPrecondition
@@ -97,6 +108,7 @@ impl Fault {
                 _ => 1,
             },
             Self::Check { .. } => 5,
+            Self::Audit { .. } => 6,
             Self::Config(_) | Self::Catalog { .. } => 10,
             Self::Data { .. } => 11,
             Self::Listen(_) => 12,
@@ -122,6 +134,9 @@ impl Fault {
                 Some("stop the other process, or choose another port (up --port, serve --listen)".to_owned())
             }
             Self::Check { .. } => Some("mend what the table names and check again".to_owned()),
+            Self::Audit { .. } => {
+                Some("keep a copy of the database as it is, then look each fault up in docs/operations.md".to_owned())
+            }
             _ => None,
         }
     }
@@ -198,7 +213,21 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
         "INSUFFICIENT_FUNDS" => "ask for less, under a new key: this key keeps its answer".to_owned(),
         "ABOVE_MAXIMUM" => "ask for less, or add --at-maximum clamp or overfill, under a new key".to_owned(),
         "IDEMPOTENCY_KEY_REUSED" => "use a new key; `auric wallet mutation KEY` shows what this one did".to_owned(),
-        "MUTATION_NOT_SEEN" => "it may still arrive: to be sure, send the mutation again under this key".to_owned(),
+        "MUTATION_NOT_SEEN" => {
+            "it may still arrive: to be sure, send the mutation again under this key, or `auric wallet void KEY`"
+                .to_owned()
+        }
+        "CLAIM_MADE" => "the reward was paid: nothing is left to do".to_owned(),
+        STALE_VERSION => {
+            "read the balance, decide again, and send under a new key: this key keeps its answer".to_owned()
+        }
+        "HOLD_ID_REUSED" => "use a new name for the hold, under a new key".to_owned(),
+        "HOLD_ENDED" => "`auric wallet hold HOLD` shows how it ended".to_owned(),
+        "ABOVE_HELD" => "ask for at most what is held, under a new key: this key keeps its answer".to_owned(),
+        "HOLD_IS_WHOLE" => "commit it without amounts, under a new key".to_owned(),
+        "HOLD_NOT_FOUND" => "it may still be made: to be sure that it is not, release it".to_owned(),
+        "NOT_YOUR_HOLD" => "end it as the caller that made it (--caller)".to_owned(),
+        "MUTATION_VOIDED" => "use a new key: what this one was for never happens".to_owned(),
         reason::INVALID_ARGUMENT => "correct the request; nothing was stored, and the key is still unused".to_owned(),
         _ => match problem.code {
             Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted | Code::Aborted => {
@@ -227,6 +256,8 @@ mod tests {
         assert_eq!(number(Code::FailedPrecondition, "INSUFFICIENT_FUNDS"), 3);
         assert_eq!(number(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), 3);
         assert_eq!(number(Code::NotFound, "MUTATION_NOT_SEEN"), 3);
+        assert_eq!(number(Code::Aborted, "STALE_VERSION"), 3);
+        assert_eq!(number(Code::Aborted, "CONTENDED"), 4);
         assert_eq!(number(Code::Unavailable, "UNAVAILABLE"), 4);
         assert_eq!(number(Code::DeadlineExceeded, ""), 4);
         assert_eq!(number(Code::Internal, "INTERNAL"), 1);

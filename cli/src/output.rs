@@ -38,9 +38,22 @@ impl Output {
         print(&text(document))
     }
 
+    /// Shows one line of an answer that goes on: a document on one line, or what `text` makes of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::show`].
+    pub fn show_line<T: Serialize>(self, document: &T, text: impl FnOnce(&T) -> String) -> Result<(), Fault> {
+        if self.json {
+            let rendered = serde_json::to_string(document).map_err(anyhow::Error::from)?;
+            return print(&format!("{rendered}\n"));
+        }
+        print(&text(document))
+    }
+
     /// Shows why a command failed: as a document on standard output for a program, as lines on standard error for a person.
     pub fn show_fault(self, fault: &Fault) {
-        if self.json && matches!(fault, Fault::Check { .. } | Fault::OutputClosed) {
+        if self.json && matches!(fault, Fault::Check { .. } | Fault::Audit { .. } | Fault::OutputClosed) {
             // The document says it all, or nobody reads.
         } else if self.json {
             let rendered = serde_json::to_string_pretty(&fault_document(fault)).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+pub mod audit;
 mod bench;
 mod check;
 mod completions;
@@ -7,7 +8,7 @@ mod migrate;
 mod serve;
 mod services;
 mod up;
-mod wallet;
+pub mod wallet;
 
 use std::path::Path;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub enum Command {
     Migrate(migrate::Migrate),
     Check(check::Check),
     Wallet(wallet::Wallet),
+    Audit(audit::Audit),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -108,6 +110,7 @@ impl Command {
             Self::Migrate(migrate) => migrate.json,
             Self::Check(check) => check.target.json,
             Self::Wallet(wallet) => wallet.wants_json(),
+            Self::Audit(audit) => audit.wants_json(),
             Self::Bench(bench) => bench.wants_json(),
             Self::Serve(_) | Self::Completions(_) => false,
         }
@@ -121,6 +124,7 @@ impl Command {
             Self::Migrate(migrate) => migrate.flags(),
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
+            Self::Audit(audit) => audit.flags(),
             Self::Bench(_) | Self::Completions(_) => Flags::new(),
         }
     }
@@ -158,6 +162,7 @@ async fn with_settings(
         Command::Serve(serve) => serve.run(&settings, surroundings).await,
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
+        Command::Audit(audit) => audit.run(&settings, output).await,
         Command::Bench(bench) => bench.run(&settings, output).await,
         Command::Check(_) | Command::Completions(_) => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use auric_server::{Drain, Services, Stop};
+use auric_server::{Drain, ServeError, Services, Stop};
 use auric_wallet::{CatalogSummary, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -61,7 +61,7 @@ impl Running {
         self.locks.extend(port.lock);
         self.tasks.spawn(async move {
             let services = Services { routes: wallet.routes(), names: auric_wallet::Wallet::service_names() };
-            let served = auric_server::serve(port.listener, services, || wallet.ready(), stop).await;
+            let served = serve_wallet(&wallet, port.listener, services, stop).await;
             wallet.close().await;
             Ok(served?)
         });
@@ -121,6 +121,23 @@ impl Running {
     }
 }
 
+/// Serves the wallet until the drain has ended; its streams end when the drain begins, since they would hold it up.
+async fn serve_wallet(
+    wallet: &auric_wallet::Wallet,
+    listener: tokio::net::TcpListener,
+    services: Services,
+    stop: Stop,
+) -> Result<Drain, ServeError> {
+    let draining = stop.token.clone();
+    let serving = auric_server::serve(listener, services, || wallet.ready(), stop);
+    tokio::pin!(serving);
+    tokio::select! {
+        served = &mut serving => return served,
+        () = draining.cancelled() => wallet.end_streams(),
+    }
+    serving.await
+}
+
 /// Everything that the wallet needs and that another process may have: taken before anything is changed.
 #[derive(Debug)]
 pub struct Port {
@@ -175,6 +192,7 @@ pub async fn migrate_wallet(settings: &Settings) -> Result<Schema, Fault> {
 pub fn wallet_fault(error: StartError, catalog: &Path, database: &str) -> Fault {
     match error {
         StartError::Catalog(error) => Fault::Catalog { folder: catalog.to_owned(), reason: error.to_string() },
+        StartError::Watch(_) => Fault::Catalog { folder: catalog.to_owned(), reason: chain(&error.into()) },
         StartError::Config { .. } => Fault::Config(error.to_string()),
         StartError::Store(_) | StartError::NotMigrated { .. } => {
             Fault::Database { database: without_password(database), reason: chain(&error.into()) }

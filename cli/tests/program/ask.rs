@@ -137,7 +137,22 @@ fn every_command_shows_examples() {
         "wallet balance",
         "wallet post",
         "wallet history",
+        "wallet transfer",
+        "wallet claim",
+        "wallet reserve",
+        "wallet commit",
+        "wallet release",
+        "wallet hold",
+        "wallet stats",
+        "wallet stats spend",
+        "wallet renew",
+        "wallet watch",
         "wallet mutation",
+        "wallet void",
+        "wallet supply",
+        "wallet flows",
+        "audit verify",
+        "audit tail",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = run(Path::new("/"), &words).stdout;

@@ -3,6 +3,16 @@
 #[cfg(test)]
 mod ask;
 #[cfg(test)]
+mod forge;
+#[cfg(test)]
+mod guide;
+#[cfg(test)]
+mod holds;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod start;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tamper;

@@ -1,10 +1,16 @@
 //! A folder, and programs that run in it and are gone when the test is.
 
 use std::path::Path;
-use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
+
+/// How long something may take that happens by itself.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+const POLL_EVERY: Duration = Duration::from_millis(10);
 
 /// The built program, in `folder`, with nothing of this process's settings.
 pub fn auric(folder: &Path, arguments: &[&str]) -> Command {
@@ -56,28 +62,58 @@ pub struct Up {
     child: Child,
     // Held open: a service whose reader goes away would fail to write.
     _stdout: ChildStdout,
-    stderr: ChildStderr,
+    stderr: NamedTempFile,
     pub ready: Value,
     pub url: String,
 }
 
 impl Up {
     pub fn start(folder: &Path) -> Self {
-        let mut command = auric(folder, &["up", "--port", "0", "--json"]);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(folder, &[], &[])
+    }
+
+    /// The same with more flags and variables.
+    pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = auric(folder, &[&["up", "--json"], flags].concat());
+        if !flags.contains(&"--port") {
+            command.args(["--port", "0"]);
+        }
+        let stderr = NamedTempFile::new().unwrap();
+        let mut child = command
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
         let mut stdout = child.stdout.take().unwrap();
-        let mut stderr = child.stderr.take().unwrap();
         // The document ends before the stream does.
         let ready = serde_json::Deserializer::from_reader(&mut stdout).into_iter::<Value>().next();
-        let Some(Ok(ready)) = ready else { panic!("{ready:?}: {}", read(&mut stderr)) };
+        let log = || std::fs::read_to_string(stderr.path()).unwrap();
+        let Some(Ok(ready)) = ready else { panic!("{ready:?}: {}", log()) };
         let url = ready["services"][0]["address"].as_str().unwrap().to_owned();
         Self { child, _stdout: stdout, stderr, ready, url }
     }
 
     /// Runs `auric wallet …` against it.
     pub fn wallet(&self, arguments: &[&str]) -> Ended {
-        let command = [&["wallet"], arguments].concat();
-        auric(Path::new("/"), &command).env("AURIC_WALLET", &self.url).output().unwrap().into()
+        self.ask(&[&["wallet"], arguments].concat())
+    }
+
+    /// Runs `auric …` against it.
+    pub fn ask(&self, arguments: &[&str]) -> Ended {
+        self.asking(arguments).output().unwrap().into()
+    }
+
+    /// `auric …` against it, to be started.
+    pub fn asking(&self, arguments: &[&str]) -> Command {
+        let mut command = auric(Path::new("/"), arguments);
+        command.env("AURIC_WALLET", &self.url);
+        command
+    }
+
+    /// What it wrote to standard error so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.stderr.path()).unwrap()
     }
 
     /// Sends a signal to this one process.
@@ -87,8 +123,8 @@ impl Up {
     }
 
     pub fn wait(mut self) -> (ExitStatus, String) {
-        let stderr = read(&mut self.stderr);
-        (self.child.wait().unwrap(), stderr)
+        let status = self.child.wait().unwrap();
+        (status, self.log())
     }
 }
 
@@ -99,8 +135,14 @@ impl Drop for Up {
     }
 }
 
-fn read(stream: &mut ChildStderr) -> String {
-    let mut text = String::new();
-    std::io::Read::read_to_string(stream, &mut text).unwrap();
-    text
+/// Looks until there is something to see.
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < WAIT_MAX, "{what} took longer than {} s", WAIT_MAX.as_secs());
+        std::thread::sleep(POLL_EVERY);
+    }
 }

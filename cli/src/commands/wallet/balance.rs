@@ -3,7 +3,8 @@
 use auric_api::wallet::v1::GetBalancesRequest;
 use serde::Serialize;
 
-use super::documents::{BalanceDocument, balances_text, documents};
+use super::documents::{BalanceDocument, documents};
+use super::tables::balances_text;
 use crate::client::Client;
 use crate::commands::Target;
 use crate::config::Settings;

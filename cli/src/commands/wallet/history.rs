@@ -3,7 +3,8 @@
 use auric_api::wallet::v1::{Entry, ListEntriesRequest};
 use serde::Serialize;
 
-use super::documents::{EntryDocument, documents, entries_text};
+use super::documents::{EntryDocument, documents};
+use super::tables::entries_text;
 use crate::client::Client;
 use crate::commands::Target;
 use crate::config::Settings;

@@ -1,11 +1,22 @@
 //! `auric wallet`: what a person asks the wallet.
 
 mod balance;
-mod documents;
+mod claim;
+pub mod documents;
+mod flags;
 mod history;
+mod hold;
 mod legs;
+mod mutate;
 mod mutation;
 mod post;
+mod renew;
+mod reserve;
+mod stats;
+mod supply;
+pub mod tables;
+mod transfer;
+mod watch;
 
 use clap::Subcommand;
 
@@ -25,8 +36,20 @@ pub struct Wallet {
 enum Action {
     Balance(balance::BalanceOf),
     Post(post::Post),
+    Transfer(transfer::Transfer),
+    Claim(claim::Claim),
+    Reserve(reserve::Reserve),
+    Commit(reserve::Commit),
+    Release(reserve::Release),
+    Hold(hold::HoldOf),
+    Stats(stats::Stats),
+    Renew(renew::Renew),
     History(history::History),
+    Watch(watch::Watch),
     Mutation(mutation::MutationOf),
+    Void(mutation::Void),
+    Supply(supply::SupplyOf),
+    Flows(supply::Flows),
 }
 
 impl Wallet {
@@ -34,8 +57,20 @@ impl Wallet {
         match &self.action {
             Action::Balance(balance) => &balance.target,
             Action::Post(post) => &post.target,
+            Action::Transfer(transfer) => &transfer.target,
+            Action::Claim(claim) => &claim.target,
+            Action::Reserve(reserve) => &reserve.target,
+            Action::Commit(commit) => &commit.target,
+            Action::Release(release) => &release.target,
+            Action::Hold(hold) => &hold.target,
+            Action::Stats(stats) => stats.target(),
+            Action::Renew(renew) => &renew.target,
             Action::History(history) => &history.target,
+            Action::Watch(watch) => &watch.target,
             Action::Mutation(mutation) => &mutation.target,
+            Action::Void(void) => &void.target,
+            Action::Supply(supply) => &supply.target,
+            Action::Flows(flows) => &flows.target,
         }
     }
 
@@ -51,8 +86,20 @@ impl Wallet {
         match self.action {
             Action::Balance(balance) => balance.run(settings, output).await,
             Action::Post(post) => post.run(settings, output).await,
+            Action::Transfer(transfer) => transfer.run(settings, output).await,
+            Action::Claim(claim) => claim.run(settings, output).await,
+            Action::Reserve(reserve) => reserve.run(settings, output).await,
+            Action::Commit(commit) => commit.run(settings, output).await,
+            Action::Release(release) => release.run(settings, output).await,
+            Action::Hold(hold) => hold.run(settings, output).await,
+            Action::Stats(stats) => stats.run(settings, output).await,
+            Action::Renew(renew) => renew.run(settings, output).await,
             Action::History(history) => history.run(settings, output).await,
+            Action::Watch(watch) => watch.run(settings, output).await,
             Action::Mutation(mutation) => mutation.run(settings, output).await,
+            Action::Void(void) => void.run(settings, output).await,
+            Action::Supply(supply) => supply.run(settings, output).await,
+            Action::Flows(flows) => flows.run(settings, output).await,
         }
     }
 }

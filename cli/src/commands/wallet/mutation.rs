@@ -1,13 +1,14 @@
-//! `auric wallet mutation`: what became of a key.
+//! `auric wallet mutation` and `void`: what became of a key, and that nothing ever will.
 
 use std::collections::BTreeMap;
 
 use auric_api::wallet::v1::mutation::Answer;
-use auric_api::wallet::v1::{GetMutationRequest, Mutation};
+use auric_api::wallet::v1::{GetMutationRequest, Mutation, VoidMutationRequest};
 use auric_ids::IdempotencyKey;
 use serde::Serialize;
 
-use super::documents::{MovementDocument, documents, movements_text};
+use super::documents::{MovementDocument, documents};
+use super::tables::movements_text;
 use crate::client::Client;
 use crate::commands::Target;
 use crate::config::Settings;
@@ -34,19 +35,36 @@ pub struct MutationOf {
     pub target: Target,
 }
 
+/// Makes sure that the mutation of a key never happens; one that happened before is shown, and stays.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  auric wallet void trade-77
+
+Exit codes: 0 it is settled: voided now, or answered before as it is shown · 4 unknown: send it again")]
+pub struct Void {
+    /// The key, of the caller of this command.
+    key: IdempotencyKey,
+
+    #[command(flatten)]
+    pub target: Target,
+}
+
 #[derive(Debug, Serialize)]
 struct MutationDocument {
     caller: String,
     idempotency_key: String,
     method: String,
     create_time: String,
-    posted: Option<PostedDocument>,
+    posted: Option<AppliedDocument>,
     refusal: Option<RefusalDocument>,
 }
 
 #[derive(Debug, Serialize)]
-struct PostedDocument {
+struct AppliedDocument {
     create_time: String,
+    expire_time: String,
+    voided: bool,
     movements: Vec<MovementDocument>,
 }
 
@@ -70,12 +88,29 @@ impl MutationOf {
     }
 }
 
+impl Void {
+    pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
+        let client = Client::connect(&settings.client).await?;
+        let key = self.key.to_string();
+        let request = client.request(VoidMutationRequest { idempotency_key: key.clone() })?;
+        let answered = client.wallet().void_mutation(request).await;
+        let answer = answered.map_err(|status| client.fault(&status).under_key(&key, false))?;
+        let document = MutationDocument::from(answer.into_inner().mutation.unwrap_or_default());
+        output.show(&document, |document| text(document, output))
+    }
+}
+
 impl From<Mutation> for MutationDocument {
     fn from(mutation: Mutation) -> Self {
         let (posted, refusal) = match mutation.answer {
             Some(Answer::Posted(posted)) => {
-                let create_time = output::time(posted.create_time.as_ref());
-                (Some(PostedDocument { create_time, movements: documents(posted.movements) }), None)
+                let applied = AppliedDocument {
+                    create_time: output::time(posted.create_time.as_ref()),
+                    expire_time: output::time(posted.expire_time.as_ref()),
+                    voided: posted.voided,
+                    movements: documents(posted.movements),
+                };
+                (Some(applied), None)
             }
             Some(Answer::Refusal(refusal)) => {
                 let code = output::code_name(tonic::Code::from_i32(refusal.code));

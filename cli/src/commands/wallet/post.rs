@@ -1,20 +1,15 @@
 //! `auric wallet post`: every leg or none, once for a key.
 
-use std::collections::HashMap;
-
-use auric_api::wallet::v1::{AtMaximum, PostRequest};
-use auric_ids::IdempotencyKey;
+use auric_api::wallet::v1::{AtMaximum, PlayerVersion, PostRequest};
 use clap::ValueEnum;
-use serde::Serialize;
-use uuid::Uuid;
 
-use super::documents::{MovementDocument, documents, movements_text};
+use super::flags::{KeyFlag, NoteFlags, pair};
 use super::legs::Legs;
-use crate::client::{self, Client};
+use super::mutate::Sending;
 use crate::commands::Target;
 use crate::config::Settings;
 use crate::fault::Fault;
-use crate::output::{self, Output, REPLAYED};
+use crate::output::Output;
 
 /// Moves units: all legs, or none.
 ///
@@ -33,28 +28,27 @@ pub struct Post {
     #[command(flatten)]
     legs: Legs,
 
-    /// Why, such as quest.reward.
-    #[arg(long)]
-    reason: String,
+    #[command(flatten)]
+    note: NoteFlags,
 
-    /// What else is to be on the audit; can be repeated.
-    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
-    context: Vec<(String, String)>,
-
-    /// The key that this posting is known by [default: a new one, printed].
-    #[arg(long)]
-    key: Option<IdempotencyKey>,
+    #[command(flatten)]
+    key: KeyFlag,
 
     /// What a credit does when the balance would pass its maximum.
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     at_maximum: AtMaximumFlag,
 
+    /// Refuses when a player's newest entry has another number; can be repeated.
+    #[arg(long, value_name = "PLAYER=NUMBER", value_parser = version)]
+    expect: Vec<(String, i64)>,
+
     #[command(flatten)]
     pub target: Target,
 }
 
+/// What a credit does at a maximum.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum AtMaximumFlag {
+pub enum AtMaximumFlag {
     /// Nothing is applied.
     Refuse,
     /// What fits is added, and what was cut is recorded.
@@ -63,64 +57,36 @@ enum AtMaximumFlag {
     Overfill,
 }
 
-#[derive(Debug, Serialize)]
-struct PostedDocument {
-    idempotency_key: String,
-    replayed: bool,
-    create_time: String,
-    movements: Vec<MovementDocument>,
+impl From<AtMaximumFlag> for AtMaximum {
+    fn from(flag: AtMaximumFlag) -> Self {
+        match flag {
+            AtMaximumFlag::Refuse => Self::Refuse,
+            AtMaximumFlag::Clamp => Self::Clamp,
+            AtMaximumFlag::Overfill => Self::Overfill,
+        }
+    }
 }
 
 impl Post {
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
-        let (key, is_generated) = match self.key {
-            Some(key) => (key.to_string(), false),
-            None => (Uuid::now_v7().to_string(), true),
-        };
-        let at_maximum = match self.at_maximum {
-            AtMaximumFlag::Refuse => AtMaximum::Refuse,
-            AtMaximumFlag::Clamp => AtMaximum::Clamp,
-            AtMaximumFlag::Overfill => AtMaximum::Overfill,
-        };
-        let client = Client::connect(&settings.client).await?;
-        let message = PostRequest {
-            idempotency_key: key.clone(),
-            legs: self.legs.into_legs(at_maximum),
-            reason: self.reason,
-            context: self.context.into_iter().collect::<HashMap<_, _>>(),
-        };
-        let request = client.request(message)?;
-        if is_generated {
-            output::tell(&format!("key: {key} (to send the same again: --key {key})"));
-        }
-        let answered = client.wallet().post(request).await;
-        let answer =
-            answered.map_err(|status| client.fault(&status).under_key(&key, client::is_replayed_refusal(&status)))?;
-        let replayed = client::is_replayed(&answer);
-        let posted = answer.into_inner().posted.unwrap_or_default();
-        let document = PostedDocument {
-            idempotency_key: key,
-            replayed,
-            create_time: output::time(posted.create_time.as_ref()),
-            movements: documents(posted.movements),
-        };
-        output.show(&document, |document| text(document, output))
+        let sending = Sending::begin(settings, self.key.key()).await?;
+        let expected = self.expect.into_iter().map(|(player_id, version)| PlayerVersion { player_id, version });
+        let request = sending.client.request(PostRequest {
+            idempotency_key: sending.key(),
+            legs: self.legs.into_legs(self.at_maximum.into()),
+            context: self.note.context(),
+            reason: self.note.reason,
+            expected_versions: expected.collect(),
+        })?;
+        let answered = sending.client.wallet().post(request).await;
+        sending.show("posted", answered, |answer| answer.posted, output)
     }
 }
 
-fn text(document: &PostedDocument, output: Output) -> String {
-    let mut text = String::new();
-    if document.replayed {
-        text.push_str(REPLAYED);
-        text.push('\n');
-    }
-    let PostedDocument { create_time, idempotency_key, movements, .. } = document;
-    text + &format!("posted at {create_time} under {idempotency_key}\n") + &movements_text(movements, output)
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("wants NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
+fn version(text: &str) -> Result<(String, i64), String> {
+    let (player, number) = pair(text).map_err(|_| "wants PLAYER=NUMBER".to_owned())?;
+    let number = number.parse().map_err(|_| format!("the number must be a whole number; {number:?} is not"))?;
+    Ok((player, number))
 }
 
 #[cfg(test)]
@@ -128,21 +94,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_replay_is_told_first() {
-        let document = PostedDocument {
-            idempotency_key: "trade-77".to_owned(),
-            replayed: true,
-            create_time: "2023-11-14T22:13:20.000Z".to_owned(),
-            movements: Vec::new(),
-        };
-        let shown = text(&document, Output::new(false, true));
-        assert!(shown.starts_with(REPLAYED), "{shown}");
-        assert!(shown.contains("posted at 2023-11-14T22:13:20.000Z under trade-77"), "{shown}");
-    }
-
-    #[test]
-    fn a_context_value_may_have_an_equals_sign() {
-        assert_eq!(parse_pair("a=b=c"), Ok(("a".to_owned(), "b=c".to_owned())));
-        assert!(parse_pair("a").is_err());
+    fn a_version_is_a_player_and_a_number() {
+        assert_eq!(version("discord:1=7"), Ok(("discord:1".to_owned(), 7)));
+        assert!(version("discord:1").is_err());
+        assert!(version("discord:1=seven").is_err());
     }
 }
