@@ -2,7 +2,7 @@
 //!
 //! What a reader sees is what runs: the blocks marked `sh`, one command after the other, in one folder. Beneath a command,
 //! `# → text` promises output: the text must occur in it, `…` stands for anything, and a promise that begins with `error`
-//! says that the command fails. Every other command must succeed.
+//! says that the command fails. Every other command must succeed. `# Ctrl-C …` stops what stays, as the reader does in the first terminal.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -23,6 +23,9 @@ const PORT_SHOWN: &str = "7401";
 const WAIT_MAX: Duration = Duration::from_mins(1);
 
 const POLL_EVERY: Duration = Duration::from_millis(10);
+
+/// The remark, and the command of the step that it is, which stops what stays.
+const STOP: &str = "Ctrl-C";
 
 /// Stands for cargo: the program is built already, and the test tasks are what runs this.
 const CARGO: &str = r#"#!/bin/sh
@@ -87,6 +90,8 @@ pub fn steps(markdown: &str) -> Vec<Step> {
         } else if let Some(comment) = text.strip_prefix('#').filter(|_| !continues) {
             if let (Some(promise), Some(last)) = (comment.trim().strip_prefix('→'), steps.last_mut()) {
                 last.promises.push(promise.trim().to_owned());
+            } else if comment.trim().starts_with(STOP) {
+                steps.push(Step { line: number, command: STOP.to_owned(), promises: Vec::new() });
             }
         } else {
             let (command, next_continues) =
@@ -136,6 +141,9 @@ impl Shell {
     ///
     /// It does not do what is promised.
     pub fn run(&mut self, step: &Step) -> Result<()> {
+        if step.command == STOP {
+            return self.stop();
+        }
         if step.stays() {
             self.stop()?;
             return self.start(step);
@@ -268,12 +276,12 @@ mod tests {
     #[test]
     fn commands_have_their_lines_and_promises() {
         let markdown = "# Title\n```sh\ncargo run --release -- up   \n```\ntext\n```text\nnot this\n```\n\
-            ```sh\n# a remark\nauric wallet balance \\\n  discord:1\n# → lumees … 100\n# → second\n\nauric check\n```\n";
+            ```sh\n# a remark\nauric wallet balance \\\n  discord:1\n# → lumees … 100\n# → second\n\nauric check\n# Ctrl-C in the first terminal\n```\n";
         let found = steps(markdown);
         let commands: Vec<(usize, &str)> = found.iter().map(|step| (step.line, step.command.as_str())).collect();
         assert_eq!(
             commands,
-            [(3, "cargo run --release -- up"), (11, "auric wallet balance discord:1"), (16, "auric check")]
+            [(3, "cargo run --release -- up"), (11, "auric wallet balance discord:1"), (16, "auric check"), (17, STOP)]
         );
         assert_eq!(found[1].promises, ["lumees … 100", "second"]);
         assert!(found[0].stays() && !found[1].stays());
