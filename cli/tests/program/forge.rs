@@ -20,7 +20,7 @@ pub struct Forged {
 
 enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool, Box<PostgresDatabase>),
+    Postgres { pool: PgPool, _database: Box<PostgresDatabase> },
 }
 
 impl Forged {
@@ -54,7 +54,7 @@ impl Forged {
         let variables = [("AURIC_WALLET_AUDIT_KEY", AUDIT_KEY), ("AURIC_WALLET_DATABASE", database.url())];
         let up = Up::start_with(folder.path(), &[], &variables);
         let pool = PgPool::connect(database.url()).await.unwrap();
-        let forged = Self { up, pool: Pool::Postgres(pool, Box::new(database)), _folder: folder };
+        let forged = Self { up, pool: Pool::Postgres { pool, _database: Box::new(database) }, _folder: folder };
         forged.run("DROP TRIGGER entries_are_only_added ON entries").await;
         forged
     }
@@ -64,7 +64,7 @@ impl Forged {
         let statement = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match &self.pool {
             Pool::Sqlite(pool) => drop(statement.execute(pool).await.unwrap()),
-            Pool::Postgres(pool, _) => drop(statement.execute(pool).await.unwrap()),
+            Pool::Postgres { pool, .. } => drop(statement.execute(pool).await.unwrap()),
         }
     }
 
@@ -91,7 +91,7 @@ impl Forged {
     fn bytes(&self, bytes: &[u8]) -> String {
         match self.pool {
             Pool::Sqlite(_) => format!("x'{}'", hex::encode(bytes)),
-            Pool::Postgres(..) => format!(r"'\x{}'::bytea", hex::encode(bytes)),
+            Pool::Postgres { .. } => format!(r"'\x{}'::bytea", hex::encode(bytes)),
         }
     }
 
@@ -112,7 +112,7 @@ impl Forged {
                 let sql = format!("SELECT json_array({}) {whose}", columns("hex(?)", "created_at"));
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
             }
-            Pool::Postgres(pool, _) => {
+            Pool::Postgres { pool, .. } => {
                 let micros = "(extract(epoch FROM created_at) * 1000000)::bigint";
                 let sql = format!("SELECT json_build_array({})::text {whose}", columns("encode(?, 'hex')", micros));
                 sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()

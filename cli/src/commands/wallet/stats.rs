@@ -1,6 +1,7 @@
 //! `auric wallet stats`: a player's level, stat points and capacities.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use auric_api::wallet::v1::{
     Asset, AssetKind, Balance, GetBalancesRequest, GetCatalogRequest, Progression, SpendStatPointsRequest,
@@ -190,15 +191,16 @@ impl StatsDocument {
 
 fn text(document: &StatsDocument, output: Output) -> String {
     let mut text = String::new();
+    // Writing to a String cannot fail.
     if let (Some(level), Some(xp), Some(points)) = (document.level, document.xp, document.stat_points) {
         let next = match document.xp_of_next_level {
             Some(next) => format!("level {} begins at {}", level.saturating_add(1), grouped(next)),
             None => "which is the highest".to_owned(),
         };
-        text.push_str(&format!("{} is at level {level} with {} xp; {next}\n", document.player_id, grouped(xp)));
+        let _ = writeln!(text, "{} is at level {level} with {} xp; {next}", document.player_id, grouped(xp));
         let spent: Vec<String> =
             document.stats.iter().map(|stat| format!("{} on {}", grouped(stat.spent), stat.stat_id)).collect();
-        text.push_str(&format!("stat points: {} to spend; spent: {}\n", grouped(points), spent.join(", ")));
+        let _ = writeln!(text, "stat points: {} to spend; spent: {}", grouped(points), spent.join(", "));
     }
     let mut table = output.table(&["asset", ">available", ">capacity", "full at"]);
     for row in &document.capacities {

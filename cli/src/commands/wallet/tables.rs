@@ -1,5 +1,7 @@
 //! The wallet's answers as a person reads them. A column that would say nothing in any row is left out.
 
+use std::fmt::Write as _;
+
 use super::documents::{
     BalanceDocument, EndDocument, EntryDocument, FlowDocument, HoldDocument, HoldLegDocument, MovementDocument,
     PostedDocument, SupplyDocument,
@@ -58,10 +60,11 @@ pub fn posted_text(verb: &str, posted: &PostedDocument, output: Output) -> Strin
         text.push_str(REPLAYED);
         text.push('\n');
     }
+    // Writing to a String cannot fail.
     let PostedDocument { create_time, idempotency_key, expire_time, .. } = posted;
-    text.push_str(&format!("{verb} at {create_time} under {idempotency_key}\n"));
+    let _ = writeln!(text, "{verb} at {create_time} under {idempotency_key}");
     if !expire_time.is_empty() {
-        text.push_str(&format!("lapses at {expire_time}\n"));
+        let _ = writeln!(text, "lapses at {expire_time}");
     }
     if posted.voided {
         text.push_str("it was not made before, and never will be\n");
@@ -126,12 +129,12 @@ pub fn hold_text(hold: &HoldDocument, output: Output) -> String {
     let HoldDocument { hold_id, caller, state, create_time, update_time, reason, .. } = hold;
     let whole = if hold.whole { ", whole or not at all" } else { "" };
     let mut text = format!("{hold_id} of {caller} is {}{whole}\n", state.to_lowercase());
-    text.push_str(&format!("made at {create_time}, changed at {update_time}\n"));
+    let _ = writeln!(text, "made at {create_time}, changed at {update_time}");
     if !hold.expire_time.is_empty() {
-        text.push_str(&format!("lapses at {}\n", hold.expire_time));
+        let _ = writeln!(text, "lapses at {}", hold.expire_time);
     }
     if !reason.is_empty() {
-        text.push_str(&format!("reason: {reason}\n"));
+        let _ = writeln!(text, "reason: {reason}");
     }
     let rows: Vec<(&HoldLegDocument, Option<i64>)> =
         hold.legs.iter().enumerate().map(|(index, leg)| (leg, hold.committed_amounts.get(index).copied())).collect();

@@ -28,7 +28,7 @@ pub struct Transfer {
     /// What.
     asset: String,
 
-    /// How many units, such as 100 or 1_000.
+    /// How many units, such as 100 or `1_000`.
     #[arg(value_parser = amount)]
     amount: i64,
 
