@@ -1,6 +1,7 @@
 //! What a developer runs: the whole test suite on both stores, and the set-up of the tools it needs.
 
 mod buf;
+mod campaign;
 mod closing;
 mod group;
 mod test;
@@ -28,6 +29,11 @@ enum Task {
         cargo xtask test parallel_debits replayed     every test whose name contains one of the words\n  \
         cargo xtask test -- house --test-threads 1    what follows the dashes goes to the test runners as it is")]
     Test(test::Options),
+    /// Runs what takes too long for every landing, by name.
+    #[command(after_help = "Examples:\n  \
+        cargo xtask campaign          lists the campaigns\n  \
+        cargo xtask campaign model    20,000 random histories against the reference model")]
+    Campaign(campaign::Options),
     /// Installs what the checks need: PostgreSQL, Redis and `buf`.
     #[command(after_help = "Examples:\n  \
         cargo xtask setup             installs what is missing\n  \
@@ -51,7 +57,8 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
-        Task::Test(options) => test::run(&options),
+        Task::Test(options) => test::run(&options, &[]),
+        Task::Campaign(options) => campaign::run(&options),
         Task::Setup { servers } => setup(servers),
         Task::Buf { arguments } => buf::run(&arguments),
     };

@@ -29,12 +29,12 @@ pub struct Options {
     arguments: Vec<String>,
 }
 
-/// Runs the tests, and ends as they end.
+/// Runs the tests with `environment` besides the process's own, and ends as they end.
 ///
 /// # Errors
 ///
 /// A server is missing and cannot be installed, or does not start.
-pub fn run(options: &Options) -> Result<ExitCode> {
+pub fn run(options: &Options, environment: &[(&str, &str)]) -> Result<ExitCode> {
     let interrupt = Interrupt::listen()?;
     let stopped = ExitCode::from(INTERRUPTED);
     install_missing()?;
@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut tests = cargo(&["test", "--no-fail-fast"]);
     options.choose_packages(&mut tests);
     tests.arg("--").args(&options.filters).args(&options.arguments);
-    tests.env(POSTGRES_URL, postgres.url()).env(REDIS_URL, redis.url());
+    tests.env(POSTGRES_URL, postgres.url()).env(REDIS_URL, redis.url()).envs(environment.iter().copied());
     let mut closing = Closing::default();
     let ended = timed("tests", || {
         interrupt.run(&mut tests, |line| {
@@ -70,6 +70,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 }
 
 impl Options {
+    /// The tests of one package whose name contains `filter`; all of them when it is empty.
+    pub fn of(package: &str, filter: &str) -> Self {
+        let filters = if filter.is_empty() { Vec::new() } else { vec![filter.to_owned()] };
+        Self { packages: vec![package.to_owned()], filters, arguments: Vec::new() }
+    }
+
     fn choose_packages(&self, command: &mut Command) {
         if self.packages.is_empty() {
             command.arg("--workspace");

@@ -1,0 +1,61 @@
+//! `cargo xtask campaign`: what takes too long for every landing, by name. Its results stand in `docs/`.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::test;
+
+/// A set of tests that the suite runs too, with larger numbers.
+struct Campaign {
+    name: &'static str,
+    about: &'static str,
+    package: &'static str,
+    filter: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+}
+
+const CAMPAIGNS: [Campaign; 2] = [
+    Campaign {
+        name: "model",
+        about: "20,000 random histories on the wallet's engine and on its reference model",
+        package: "auric-wallet",
+        filter: "the_engine_does_what_the_specification_says",
+        environment: &[("PROPTEST_CASES", "20000")],
+    },
+    Campaign {
+        name: "lanes",
+        about: "20,000 random scripts of failures on the lanes",
+        package: "auric-lanes",
+        filter: "",
+        environment: &[("PROPTEST_CASES", "20000")],
+    },
+];
+
+#[derive(Args)]
+pub struct Options {
+    /// Which campaign; without one, they are listed.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+}
+
+/// Runs a campaign, and ends as its tests end.
+///
+/// # Errors
+///
+/// There is no such campaign; a server cannot be started.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let Some(name) = &options.name else {
+        for campaign in &CAMPAIGNS {
+            println!("{:<10}{}", campaign.name, campaign.about);
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let Some(campaign) = CAMPAIGNS.iter().find(|campaign| campaign.name == name) else {
+        let names: Vec<&str> = CAMPAIGNS.iter().map(|campaign| campaign.name).collect();
+        bail!("there is no campaign {name:?}; there are {}", names.join(", "));
+    };
+    eprintln!("{}: {}", campaign.name, campaign.about);
+    test::run(&test::Options::of(campaign.package, campaign.filter), campaign.environment)
+}
