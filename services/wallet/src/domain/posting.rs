@@ -299,8 +299,11 @@ impl Net {
         let paid = before.owed_units().min(self.refuse_units.saturating_add(self.overfill_units));
         let fixed = self.refuse_units.saturating_add(self.overfill_units).saturating_sub(paid);
         let owed = before.owed_units().saturating_sub(paid);
-        let total = before.total_units().saturating_add(fixed).saturating_sub(self.debit_units);
-        self.granted_units = self.clamp_units.min(limit_units.saturating_sub(total).saturating_add(owed));
+        let credited = before.total_units().saturating_add(fixed);
+        // The debits make room first, even where they take more than there is before the clamped credits come.
+        let room = limit_units.saturating_add(self.debit_units).saturating_sub(credited);
+        self.granted_units = self.clamp_units.min(room.saturating_add(owed));
+        let total = credited.saturating_sub(self.debit_units);
 
         let credits = fixed.saturating_add(self.granted_units.saturating_sub(owed));
         let available = before.available_units().saturating_add(credits);
