@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use auric_catalog::CatalogHash;
 use auric_db::{Database, PostgresSettings};
@@ -9,11 +10,11 @@ use auric_ids::{AssetId, PlayerId};
 use auric_lanes::{LaneSettings, Refused};
 use auric_money::Amount;
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
-use auric_time::{Clock, SystemClock};
+use auric_time::{Clock, SystemClock, Timestamp};
 use auric_wallet::Handlers;
 use auric_wallet::domain::{
-    Action, Asset, AssetKind, Assets, AtMaximum, Balance, Context, Direction, Entry, Leg, Mutation, MutationKey, Note, Outcome,
-    Post, Progression, Recharging, Rules, Seal, Unstored, Verdict,
+    Action, Asset, AssetKind, Assets, AtMaximum, Balance, Context, Direction, Entry, Leg, Mutation, MutationKey, Note,
+    Outcome, Post, Progression, Recharging, Rules, Seal, Unstored, Verdict,
 };
 use auric_wallet::store::{self, EntriesOrder, EntriesQuery, WalletStore};
 use futures::StreamExt as _;
@@ -21,7 +22,7 @@ use futures::StreamExt as _;
 /// A migrated, empty ledger.
 pub struct Ledger {
     base: Base,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StoppableClock>,
     pub rules: Rules,
     pub lanes: LaneSettings,
 }
@@ -37,19 +38,27 @@ impl Ledger {
         let database = auric_db::SqliteDatabase::open(&file.path()).await.unwrap();
         let whole = Database::Sqlite(database.clone());
         auric_db::migrate(&whole, store::migrator(&whole)).await.unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = store::on(whole, Arc::clone(&clock));
+        let clock = Arc::new(StoppableClock::default());
+        let store = store::on(whole, Arc::<StoppableClock>::clone(&clock));
         Self::on(Base::Sqlite { store, database, _file: file }, clock)
     }
 
     pub async fn postgres() -> Self {
         let migrator = store::postgres_migrator();
         let database = PostgresDatabase::create(migrator).await.unwrap();
-        Self::on(Base::Postgres(Box::new(database)), Arc::new(SystemClock))
+        Self::on(Base::Postgres(Box::new(database)), Arc::default())
     }
 
-    fn on(base: Base, clock: Arc<dyn Clock>) -> Self {
+    fn on(base: Base, clock: Arc<StoppableClock>) -> Self {
         Self { base, clock, rules: rules(), lanes: LaneSettings::default() }
+    }
+
+    /// Another ledger on the same kind of store, empty.
+    pub async fn another(&self) -> Self {
+        match self.base {
+            Base::Sqlite { .. } => Self::sqlite().await,
+            Base::Postgres(_) => Self::postgres().await,
+        }
     }
 
     /// Another copy of the wallet on the same ledger. On SQLite all copies are one process, and share its writer.
@@ -64,7 +73,7 @@ impl Ledger {
             Base::Postgres(database) => {
                 let settings = PostgresSettings { connections_max: 8, ..Default::default() };
                 let database = Database::connect(database.url(), settings).await.unwrap();
-                store::on(database, Arc::clone(&self.clock))
+                store::on(database, Arc::<StoppableClock>::clone(&self.clock))
             }
         }
     }
@@ -74,6 +83,33 @@ impl Ledger {
         match self.base {
             Base::Sqlite { .. } => 1,
             Base::Postgres(_) => 2,
+        }
+    }
+
+    /// Stops the database's clock at `time`; call it before the first copy. On PostgreSQL a function of the same name comes first in the path.
+    pub async fn stop_clock(&mut self, time: Timestamp) {
+        if let Base::Postgres(database) = &self.base {
+            let name = database.name().to_owned();
+            let fake = format!(
+                "CREATE SCHEMA fake;
+                 CREATE TABLE fake.clock (now timestamptz NOT NULL);
+                 INSERT INTO fake.clock VALUES (to_timestamp(0));
+                 CREATE FUNCTION fake.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS 'SELECT now FROM fake.clock';
+                 ALTER DATABASE \"{name}\" SET search_path = fake, public, pg_catalog"
+            );
+            self.sql(&fake).await.unwrap();
+        }
+        self.set_clock(time).await;
+    }
+
+    /// Sets the stopped clock, back too.
+    pub async fn set_clock(&self, time: Timestamp) {
+        self.clock.0.store(time.micros(), Relaxed);
+        if matches!(self.base, Base::Postgres(_)) {
+            let micros = time.micros();
+            self.sql(&format!("UPDATE fake.clock SET now = to_timestamp(0) + {micros} * interval '1 microsecond'"))
+                .await
+                .unwrap();
         }
     }
 
@@ -105,6 +141,25 @@ impl Ledger {
                 pool.close().await;
                 Ok(done?.rows_affected())
             }
+        }
+    }
+}
+
+/// The machine's clock until it is set: then it stands still.
+#[derive(Debug)]
+struct StoppableClock(AtomicI64);
+
+impl Default for StoppableClock {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Clock for StoppableClock {
+    fn now(&self) -> Timestamp {
+        match self.0.load(Relaxed) {
+            i64::MIN => SystemClock.now(),
+            micros => Timestamp::from_micros(micros),
         }
     }
 }

@@ -1,6 +1,12 @@
 //! One file a subject; each law is a sentence, and runs on every store.
 
+mod claims;
 mod concurrency;
+mod credits;
+mod faults;
+mod holds;
 mod idempotency;
 mod ledger;
+mod model;
 mod posting;
+mod recharging;
