@@ -9,9 +9,9 @@ use auric_time::Timestamp;
 use super::book::Origin;
 use super::holding::{self, Ended};
 use super::{
-    Action, AssetKind, AtMaximum, BalanceKey, Book, Change, Claim, ClaimRow, Commit, Direction, Draft, Fingerprint,
-    Hold, Leg, Method, MovementKind, Mutation, Note, Outcome, Post, Posted, Record, Rejection, Release, RenewCredits,
-    Rules, SpendStatPoints, Stop, Unstored, posting,
+    Action, AssetKind, AtMaximum, BadField, BalanceKey, Book, Change, Claim, ClaimRow, Commit, Direction, Draft,
+    Fingerprint, Hold, Leg, Method, MovementKind, Mutation, Note, Outcome, Post, Posted, Record, Rejection, Release,
+    RenewCredits, Rules, SpendStatPoints, Stop, Unstored, posting,
 };
 
 /// What a mutation came to.
@@ -113,7 +113,10 @@ fn act(
     let mut hold = None;
     let done = match action {
         Action::Post(post) => posting::post(&mut draft, MovementKind::Posted, post).map(|()| Ended::Anew)?,
-        Action::Transfer(post) => posting::post(&mut draft, MovementKind::Transferred, post).map(|()| Ended::Anew)?,
+        Action::Transfer(post) => {
+            let done = posting::post(&mut draft, MovementKind::Transferred, post);
+            done.map(|()| Ended::Anew).map_err(of_transfer)?
+        }
         Action::Claim(claim) => self::claim(&mut draft, claim).map(|()| Ended::Anew)?,
         Action::SpendStatPoints(spend) => spend_stat_points(&mut draft, spend).map(|()| Ended::Anew)?,
         Action::RenewCredits(renew) => renew_credits(&mut draft, renew).map(|()| Ended::Anew)?,
@@ -150,6 +153,19 @@ fn act(
         book.keep_claim(ClaimRow { guard, key, outcome: Ok(posted.clone()) });
     }
     Ok(posted)
+}
+
+/// Names the fields of a transfer's request: the legs are ours.
+fn of_transfer(stop: Stop) -> Stop {
+    let Stop::Unstored(Unstored::Invalid(faults)) = stop else { return stop };
+    let mut own: Vec<BadField> = Vec::new();
+    for BadField { path, fault } in faults {
+        let path = if path.ends_with(".pool_id") { "pool_id" } else { "asset_id" };
+        if own.iter().all(|field| field.path != path) {
+            own.push(BadField::new(path, fault));
+        }
+    }
+    Stop::Unstored(Unstored::Invalid(own))
 }
 
 /// Why, for the entries: a hold's end has the reason of its beginning.

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::decode::mutations;
 use super::{Answer, encode, invalid, status};
-use crate::domain::{Action, Mutation, Verdict};
+use crate::domain::{Action, Method, Mutation, Verdict};
 use crate::handlers::Handlers;
 
 /// The most postings of one batch.
@@ -85,11 +85,7 @@ async fn one(
 }
 
 fn decode(metadata: &MetadataMap, post: &api::PostRequest) -> Result<Mutation, Status> {
-    Ok(Mutation {
-        key: mutations::key(metadata, &post.idempotency_key)?,
-        trace_id: metadata::trace_id(metadata),
-        action: Action::Post(mutations::post(post)?),
-    })
+    mutations::mutation(Method::Post, metadata, &post.idempotency_key, || mutations::post(post).map(Action::Post))
 }
 
 fn refused(problem: &Problem, replayed: bool) -> api::PostBatchResult {

@@ -20,7 +20,7 @@ use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::domain::{Action, Mutation, MutationKey, Posted, Verdict};
+use crate::domain::{Action, Method, MutationKey, Posted, Verdict};
 use crate::handlers::Handlers;
 use decode::{mutations, reads};
 
@@ -45,17 +45,14 @@ impl Edge {
     /// A mutation's whole way: its key, its meaning, its verdict, its answer.
     async fn mutate<Q, A>(
         &self,
+        method: Method,
         request: Request<Q>,
         key: impl FnOnce(&Q) -> &str,
         action: impl FnOnce(&Q) -> Result<Action, Status>,
         wrap: impl FnOnce(Option<api::Posted>) -> A,
     ) -> Answer<A> {
         let (metadata, _, request) = request.into_parts();
-        let mutation = Mutation {
-            key: mutations::key(&metadata, key(&request))?,
-            trace_id: metadata::trace_id(&metadata),
-            action: action(&request)?,
-        };
+        let mutation = mutations::mutation(method, &metadata, key(&request), || action(&request))?;
         let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
         let verdict = self.handlers.mutate(mutation, deadline).await.map_err(status::of_refused)?;
         answer(verdict, |posted| wrap(Some(encode::posted(&posted))))
@@ -66,7 +63,7 @@ impl Edge {
 impl WalletService for Edge {
     async fn post(&self, request: Request<api::PostRequest>) -> Answer<api::PostResponse> {
         let action = |request: &_| mutations::post(request).map(Action::Post);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::PostResponse { posted }).await
+        self.mutate(Method::Post, request, |r| &r.idempotency_key, action, |posted| api::PostResponse { posted }).await
     }
 
     async fn post_batch(&self, request: Request<api::PostBatchRequest>) -> Answer<api::PostBatchResponse> {
@@ -82,27 +79,38 @@ impl WalletService for Edge {
 
     async fn claim(&self, request: Request<api::ClaimRequest>) -> Answer<api::ClaimResponse> {
         let action = |request: &_| mutations::claim(request).map(Action::Claim);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::ClaimResponse { posted }).await
+        self.mutate(Method::Claim, request, |r| &r.idempotency_key, action, |posted| api::ClaimResponse { posted })
+            .await
     }
 
     async fn reserve(&self, request: Request<api::ReserveRequest>) -> Answer<api::ReserveResponse> {
         let action = |request: &_| mutations::reserve(request).map(Action::Reserve);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::ReserveResponse { posted }).await
+        self.mutate(Method::Reserve, request, |r| &r.idempotency_key, action, |posted| api::ReserveResponse { posted })
+            .await
     }
 
     async fn commit(&self, request: Request<api::CommitRequest>) -> Answer<api::CommitResponse> {
         let action = |request: &_| mutations::commit(request).map(Action::Commit);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::CommitResponse { posted }).await
+        self.mutate(Method::Commit, request, |r| &r.idempotency_key, action, |posted| api::CommitResponse { posted })
+            .await
     }
 
     async fn release(&self, request: Request<api::ReleaseRequest>) -> Answer<api::ReleaseResponse> {
         let action = |request: &_| mutations::release(request).map(Action::Release);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::ReleaseResponse { posted }).await
+        self.mutate(Method::Release, request, |r| &r.idempotency_key, action, |posted| api::ReleaseResponse { posted })
+            .await
     }
 
     async fn transfer(&self, request: Request<api::TransferRequest>) -> Answer<api::TransferResponse> {
         let action = |request: &_| mutations::transfer(request).map(Action::Transfer);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::TransferResponse { posted }).await
+        self.mutate(
+            Method::Transfer,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::TransferResponse { posted },
+        )
+        .await
     }
 
     async fn spend_stat_points(
@@ -110,19 +118,33 @@ impl WalletService for Edge {
         request: Request<api::SpendStatPointsRequest>,
     ) -> Answer<api::SpendStatPointsResponse> {
         let action = |request: &_| mutations::spend_stat_points(request).map(Action::SpendStatPoints);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::SpendStatPointsResponse { posted }).await
+        self.mutate(
+            Method::SpendStatPoints,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::SpendStatPointsResponse { posted },
+        )
+        .await
     }
 
     async fn renew_credits(&self, request: Request<api::RenewCreditsRequest>) -> Answer<api::RenewCreditsResponse> {
         let action = |request: &_| mutations::renew_credits(request).map(Action::RenewCredits);
-        self.mutate(request, |r| &r.idempotency_key, action, |posted| api::RenewCreditsResponse { posted }).await
+        self.mutate(
+            Method::RenewCredits,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::RenewCreditsResponse { posted },
+        )
+        .await
     }
 
     async fn void_mutation(&self, request: Request<api::VoidMutationRequest>) -> Answer<api::VoidMutationResponse> {
         let (metadata, _, request) = request.into_parts();
-        let key = mutations::key(&metadata, &request.idempotency_key)?;
-        let trace_id = metadata::trace_id(&metadata);
-        let mutation = Mutation { key: key.clone(), trace_id, action: Action::Void };
+        let mutation =
+            mutations::mutation(Method::VoidMutation, &metadata, &request.idempotency_key, || Ok(Action::Void))?;
+        let key = mutation.key.clone();
         self.handlers.mutate(mutation, None).await.map_err(status::of_refused)?;
         let record = self.handlers.mutation(&key).await.map_err(status::of_read)?;
         let mutation = record.as_ref().map(encode::mutation).ok_or_else(|| status::not_seen(&key))?;

@@ -3,9 +3,10 @@
 //! A caller that goes away before its answer drops the request with the line in it: the line is written all the same, and says that the
 //! outcome is found by key.
 
+use auric_ids::TraceId;
 use auric_lanes::Refused;
 
-use crate::domain::{Action, Direction, HoldAsk, Leg, Mutation, Rejection, Unstored, Verdict};
+use crate::domain::{Action, Direction, HoldAsk, Leg, Method, Mutation, MutationKey, Rejection, Unstored, Verdict};
 
 /// Legs that a line spells out; it counts the rest.
 const LEGS_MAX: usize = 8;
@@ -77,6 +78,21 @@ impl Drop for Line {
             self.write(false, false, Some("the caller went away before its answer; the outcome is found by key"));
         }
     }
+}
+
+/// Writes the line of a request that cannot be decoded: it tells of no player and no amount, since what it says of them is not one.
+pub fn log_malformed(method: Method, key: Option<&MutationKey>, trace_id: &TraceId) {
+    let mut line = Line {
+        player_id: String::new(),
+        amount: String::new(),
+        reason: String::new(),
+        caller: key.map(|key| key.caller.to_string()).unwrap_or_default(),
+        idempotency_key: key.map(|key| key.key.to_string()).unwrap_or_default(),
+        method: method.as_str(),
+        trace_id: trace_id.to_string(),
+        written: false,
+    };
+    line.write(false, false, Some("INVALID_ARGUMENT"));
 }
 
 /// The word for what was never decided.

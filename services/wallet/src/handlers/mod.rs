@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::{Mutation, Rules, Verdict};
 use crate::store::WalletStore;
 
+pub(crate) use line::log_malformed;
 pub use read::{Balances, Page, Supply};
 pub use reload::{ReloadError, keep as keep_catalog};
 pub use tally::Answers;

@@ -11,9 +11,10 @@ use tonic::metadata::MetadataMap;
 
 use super::Decoder;
 use crate::domain::{
-    AtMaximum, Claim, Commit, Context, Direction, End, Guard, HoldAsk, LEGS_MAX, Leg, MutationKey, Note, Post, Release,
-    RenewCredits, Reserve, SpendStatPoints,
+    Action, AtMaximum, Claim, Commit, Context, Direction, End, Guard, HoldAsk, LEGS_MAX, Leg, Method, Mutation,
+    MutationKey, Note, Post, Release, RenewCredits, Reserve, SpendStatPoints,
 };
+use crate::handlers::log_malformed;
 
 /// Pairs of a context, and the length of each part.
 const CONTEXT_PAIRS_MAX: usize = 16;
@@ -27,8 +28,21 @@ const VERSIONS_MAX: usize = 100;
 const TTL_MICROS_MIN: u64 = 1_000;
 const TTL_MICROS_MAX: u64 = 366 * 24 * 3_600 * 1_000_000;
 
+/// A whole mutation: its key, its trace, and what `action` decodes. One that is malformed leaves its line in the log here, since it goes no further.
+pub fn mutation(
+    method: Method,
+    metadata: &MetadataMap,
+    key: &str,
+    action: impl FnOnce() -> Result<Action, Status>,
+) -> Result<Mutation, Status> {
+    let trace_id = metadata::trace_id(metadata);
+    let key = self::key(metadata, key).inspect_err(|_| log_malformed(method, None, &trace_id))?;
+    let action = action().inspect_err(|_| log_malformed(method, Some(&key), &trace_id))?;
+    Ok(Mutation { key, trace_id, action })
+}
+
 /// The name of a mutation: the caller of the request, and the key in it.
-pub fn key(metadata: &MetadataMap, key: &str) -> Result<MutationKey, Status> {
+fn key(metadata: &MetadataMap, key: &str) -> Result<MutationKey, Status> {
     let caller = metadata::caller(metadata)?;
     let mut decoder = Decoder::default();
     let key: Option<IdempotencyKey> = decoder.id(IdempotencyKey::FIELD, key);

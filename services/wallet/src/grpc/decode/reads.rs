@@ -131,9 +131,10 @@ pub fn catalog(request: &api::GetCatalogRequest) -> Result<Option<CatalogHash>, 
 
 fn asset_ids(decoder: &mut Decoder, texts: &[String], assets: &Assets) -> Vec<AssetId> {
     let wanted: Vec<AssetId> = names(decoder, "asset_ids", texts);
-    for asset in &wanted {
-        if assets.get(asset).is_none() {
-            decoder.fault("asset_ids", format!("{asset} is not in the catalog"));
+    for (index, text) in texts.iter().enumerate() {
+        let asset = wanted.iter().find(|asset| asset.as_str() == text);
+        if asset.is_some_and(|asset| assets.get(asset).is_none()) {
+            decoder.fault(format!("asset_ids[{index}]"), format!("{text} is not in the catalog"));
         }
     }
     wanted
