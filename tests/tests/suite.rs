@@ -4,3 +4,4 @@
 
 mod house;
 mod readme;
+mod wallet;
