@@ -23,7 +23,7 @@ fn daily(key: &str) -> Mutation {
     claim(key, guard("p", "daily", "2026-11-22"), vec![credit("p", "lumees", 50)])
 }
 
-async fn two_claims_at_the_same_instant_pay_once(ledger: Ledger) {
+pub(super) async fn two_claims_at_the_same_instant_pay_once(ledger: Ledger) {
     // R-W7, R-W13: two clicks are two keys, and two copies; a guard that is looked up before the lock lets both through.
     let copies = join_all((0..=ledger.copies()).map(|_| ledger.copy())).await;
     for round in 0..10 {

@@ -40,7 +40,7 @@ fn applied(verdicts: &[Verdict]) -> usize {
     verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Answered { outcome: Ok(_), .. })).count()
 }
 
-async fn twenty_parallel_debits_of_one_from_ten_leave_zero(ledger: Ledger) {
+pub(super) async fn twenty_parallel_debits_of_one_from_ten_leave_zero(ledger: Ledger) {
     // R-W4: the earlier system let 20 through on SQLite.
     let copies = copies(&ledger).await;
     outcome(&copies[0], post("fund", vec![credit("p", "lumees", 10)])).await.unwrap();
@@ -67,7 +67,7 @@ async fn twenty_parallel_debits_empty_the_pools_in_order(ledger: Ledger) {
     assert_books_agree(&copies[0]).await;
 }
 
-async fn fifty_twins_of_one_key_have_one_effect_and_one_answer(ledger: Ledger) {
+pub(super) async fn fifty_twins_of_one_key_have_one_effect_and_one_answer(ledger: Ledger) {
     // R-W5, R-W13
     let copies = copies(&ledger).await;
     let verdicts = storm(&copies, (0..50).map(|_| post("twin", vec![credit("p", "lumees", 7)])).collect()).await;
@@ -84,7 +84,7 @@ async fn fifty_twins_of_one_key_have_one_effect_and_one_answer(ledger: Ledger) {
     assert_books_agree(&copies[0]).await;
 }
 
-async fn one_key_for_two_players_executes_once(ledger: Ledger) {
+pub(super) async fn one_key_for_two_players_executes_once(ledger: Ledger) {
     // R-W5. With (player, caller, key) as the primary key, both ran: they hold different locks.
     let copies = copies(&ledger).await;
     for round in 0..20 {
@@ -126,7 +126,7 @@ async fn a_balance_that_changed_while_its_lock_was_waited_for_is_seen(ledger: Le
     assert_books_agree(&wallet).await;
 }
 
-async fn opposed_storms_neither_deadlock_nor_leave_a_partial_leg(ledger: Ledger) {
+pub(super) async fn opposed_storms_neither_deadlock_nor_leave_a_partial_leg(ledger: Ledger) {
     // R-W3: batches that lock the same players in opposite request order queue, they do not deadlock.
     let copies = copies(&ledger).await;
     let names = ["a", "b", "c", "d"];

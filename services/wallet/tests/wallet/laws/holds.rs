@@ -47,7 +47,7 @@ async fn every_verb_in_every_state_does_what_the_table_says(mut ledger: Ledger) 
     assert_books_agree(&wallet).await;
 }
 
-async fn a_hold_ends_once_whoever_comes_first(ledger: Ledger) {
+pub(super) async fn a_hold_ends_once_whoever_comes_first(ledger: Ledger) {
     // Commit and release both sent, twice each, by several copies; the hold's own lane is not that of its player.
     let copies = join_all((0..=ledger.copies()).map(|_| ledger.copy())).await;
     outcome(&copies[0], post("fund", vec![credit("p", "lumees", 1_000)])).await.unwrap();
