@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::schedule::Window;
+
 /// The longest latency that is told apart, in microseconds.
 const LATENCY_US_MAX: u64 = 120_000_000;
 
@@ -24,6 +26,15 @@ pub enum Outcome {
     Refused {
         /// Whether the refusal says when to try again.
         says_when: bool,
+    },
+    /// It was many in one, and some were refused for want of room.
+    Mixed {
+        /// How many were done.
+        done: u64,
+        /// How many were refused.
+        refused: u64,
+        /// Whether each refusal says when to try again.
+        all_say_when: bool,
     },
     /// It failed; the measurement is worth nothing if that happens.
     Failed(String),
@@ -47,7 +58,7 @@ pub struct Tally {
     pub units: u64,
     /// Calls that were due inside the window and done.
     pub done: u64,
-    /// Calls that were due inside the window and refused.
+    /// Units that were due inside the window and refused.
     pub refused: u64,
     /// Of these, the ones that say when to try again.
     pub refused_with_delay: u64,
@@ -91,28 +102,32 @@ impl Tally {
         self.refusal_us += &other.refusal_us;
     }
 
-    fn record(&mut self, outcome: Outcome, times: Times, window: crate::schedule::Window) {
-        let counts = window.holds(times.due);
+    fn record(&mut self, outcome: Outcome, times: Times, window: Window) {
+        let (done, refused, refused_with_delay) = match outcome {
+            Outcome::Done { units } => (units, 0, 0),
+            Outcome::Refused { says_when } => (0, 1, u64::from(says_when)),
+            Outcome::Mixed { done, refused, all_say_when } => (done, refused, if all_say_when { refused } else { 0 }),
+            Outcome::Failed(what) => {
+                // A failure outside the window spoils the run as well.
+                *self.failed.entry(what).or_default() += 1;
+                return;
+            }
+        };
+        if window.holds(times.answered) {
+            self.units += done;
+        }
+        if !window.holds(times.due) {
+            return;
+        }
         let since = |begun: Duration| micros(times.answered.saturating_sub(begun));
-        match outcome {
-            Outcome::Done { units } => {
-                if window.holds(times.answered) {
-                    self.units += units;
-                }
-                if counts {
-                    self.done += 1;
-                    self.latency_us.saturating_record(since(times.due));
-                    self.service_us.saturating_record(since(times.sent));
-                }
-            }
-            Outcome::Refused { says_when } if counts => {
-                self.refused += 1;
-                self.refused_with_delay += u64::from(says_when);
-                self.refusal_us.saturating_record(since(times.sent));
-            }
-            Outcome::Refused { .. } => {}
-            // A failure outside the window spoils the run as well.
-            Outcome::Failed(what) => *self.failed.entry(what).or_default() += 1,
+        self.refused += refused;
+        self.refused_with_delay += refused_with_delay;
+        if done > 0 {
+            self.done += 1;
+            self.latency_us.saturating_record(since(times.due));
+            self.service_us.saturating_record(since(times.sent));
+        } else {
+            self.refusal_us.saturating_record(since(times.sent));
         }
     }
 }
@@ -120,13 +135,13 @@ impl Tally {
 /// Where many workers write what they see.
 #[derive(Debug)]
 pub struct Recorder {
-    window: crate::schedule::Window,
+    window: Window,
     shards: [Mutex<Tally>; SHARDS],
 }
 
 impl Recorder {
     /// Begins with nothing.
-    pub fn new(window: crate::schedule::Window) -> Self {
+    pub fn new(window: Window) -> Self {
         Self { window, shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
@@ -162,7 +177,6 @@ fn micros(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Window;
 
     const WINDOW: Window = Window { warm_up: Duration::from_millis(10), length: Duration::from_millis(100) };
 
@@ -195,6 +209,16 @@ mod tests {
         assert_eq!(tally.units, 3, "answered inside the window");
         assert_eq!(tally.done, 1, "due inside the window");
         assert!(tally.latency_us.max() >= 99_900);
+    }
+
+    #[test]
+    fn a_call_of_many_counts_what_was_refused_of_it() {
+        let recorder = Recorder::new(WINDOW);
+        recorder.record(0, Outcome::Mixed { done: 7, refused: 3, all_say_when: true }, times(10, 10, 20));
+        recorder.record(0, Outcome::Mixed { done: 0, refused: 10, all_say_when: false }, times(10, 10, 11));
+        let tally = recorder.tally();
+        assert_eq!((tally.units, tally.done, tally.refused, tally.refused_with_delay), (7, 1, 13, 3));
+        assert_eq!((tally.latency_us.len(), tally.refusal_us.len()), (1, 1));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::grpc::{Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, seed};
+use crate::grpc::{Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, drive_streams, seed};
 use crate::load::{CALLS_MAX, Plan, drive};
 use crate::measure::Tally;
 use crate::progress::{Progress, TICK};
@@ -18,7 +18,7 @@ use crate::schedule::Window;
 use crate::store::{Population, fill};
 use crate::summary::{CpuTimes, Summary};
 use crate::traffic::{Keys, Players, Routing};
-use crate::usage::{MemoryWatch, cpu_time, cpu_time_of_tree, resident_bytes};
+use crate::usage::{MemoryWatch, busy_time, cpu_time, cpu_time_of_tree, resident_bytes};
 
 /// How long a service is left alone before its idle memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -101,12 +101,23 @@ impl Runner {
         Ok(seen)
     }
 
+    /// Runs one more window of a scene that was run before.
+    ///
+    /// # Errors
+    ///
+    /// A call fails.
+    pub async fn run_once(&self, scene: &Scene) -> Result<Summary> {
+        self.progress.expect(self.effort.window.end());
+        self.progress.say(scene.name);
+        self.run(scene, self.effort.window).await.with_context(|| scene.name)
+    }
+
     /// Runs one scene for one window. Its target must be started.
     ///
     /// # Errors
     ///
     /// A call fails.
-    pub async fn run(&self, scene: &Scene, window: Window) -> Result<Summary> {
+    async fn run(&self, scene: &Scene, window: Window) -> Result<Summary> {
         let ready = self.targets.get(&scene.kind).context("the target is not started")?;
         let fleet = ready.target.connect(scene.channels, scene.routing).await?;
         let players = Players::new(scene.players.unwrap_or(ready.population).min(ready.population), ready.population);
@@ -123,7 +134,7 @@ impl Runner {
     /// # Errors
     ///
     /// It does not start.
-    pub async fn start(&mut self, kind: Kind) -> Result<()> {
+    async fn start(&mut self, kind: Kind) -> Result<()> {
         if self.targets.contains_key(&kind) {
             return Ok(());
         }
@@ -211,6 +222,7 @@ impl Runner {
             client: cpu_time(std::process::id()),
             service: target.pids().into_iter().map(cpu_time).sum(),
             database: database.map(cpu_time_of_tree).unwrap_or_default(),
+            machine: busy_time(),
         }
     }
 }
@@ -231,6 +243,7 @@ async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Res
     let ground = Ground { fleet, players, keys: Keys::new() };
     match scene.mix {
         Mix::Post => drive(Arc::new(Post(ground)), plan).await,
+        Mix::PostStream => drive_streams(ground, scene.channels, plan).await,
         Mix::PostBatch => drive(Arc::new(PostBatch(ground)), plan).await,
         Mix::ReserveCommit => drive(Arc::new(ReserveCommit(ground)), plan).await,
         Mix::Transfer => drive(Arc::new(Transfer(ground)), plan).await,

@@ -11,6 +11,8 @@ use crate::traffic::Routing;
 pub enum Mix {
     /// One posting of one leg.
     Post,
+    /// Postings that flow on one stream a connection; closed loop only.
+    PostStream,
     /// Many postings of one leg in one call.
     PostBatch,
     /// A reserve and its commit, one after the other.

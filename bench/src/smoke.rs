@@ -10,7 +10,9 @@ use auric_wallet::{Wallet, WalletConfig};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::grpc::{Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, seed, serve_echo};
+use crate::grpc::{
+    Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, drive_streams, seed, serve_echo,
+};
 use crate::load::{Operation, Plan, drive};
 use crate::schedule::{Pace, Window};
 use crate::store::{Population, fill};
@@ -51,10 +53,13 @@ impl InProcess {
     }
 }
 
-async fn check<O: Operation>(operation: O, units: u64) {
+fn plan() -> Plan {
     let window = Window { warm_up: Duration::ZERO, length: Duration::from_hours(1) };
-    let plan = Plan { pace: Pace::Closed, in_flight: 3, window, calls_max: CALLS };
-    let tally = drive(Arc::new(operation), plan).await.unwrap();
+    Plan { pace: Pace::Closed, in_flight: 3, window, calls_max: CALLS }
+}
+
+async fn check<O: Operation>(operation: O, units: u64) {
+    let tally = drive(Arc::new(operation), plan()).await.unwrap();
     assert_eq!((tally.done, tally.refused, tally.units), (CALLS, 0, units));
     assert_eq!(tally.latency_us.len(), CALLS);
 }
@@ -70,6 +75,8 @@ async fn every_kind_of_call_is_done() {
         let ground = || Ground { fleet: fleet.clone(), players, keys: Keys::new() };
         check(Post(ground()), CALLS).await;
         check(PostBatch(ground()), CALLS * 500).await;
+        let tally = drive_streams(ground(), 2, plan()).await.unwrap();
+        assert_eq!((tally.done, tally.units), (CALLS, CALLS));
         check(ReserveCommit(ground()), CALLS).await;
         check(Transfer(ground()), CALLS).await;
         check(Claim(ground()), CALLS).await;

@@ -24,6 +24,8 @@ pub struct Summary {
     pub refusal: Latency,
     /// What a unit takes of the processors.
     pub cpu: Cpu,
+    /// The part of the machine that had other things to do: the more, the less the other numbers say.
+    pub others: f64,
     /// The most memory that a process of the service had, in bytes.
     pub memory_bytes: u64,
 }
@@ -63,6 +65,15 @@ pub struct CpuTimes {
     pub service: Duration,
     /// By a private PostgreSQL.
     pub database: Duration,
+    /// By everything that runs on the machine.
+    pub machine: Duration,
+}
+
+impl Cpu {
+    /// Returns all of it.
+    pub fn total_us(self) -> f64 {
+        self.client_us + self.service_us + self.database_us
+    }
 }
 
 impl CpuTimes {
@@ -73,7 +84,16 @@ impl CpuTimes {
             client: self.client.saturating_sub(before.client),
             service: self.service.saturating_sub(before.service),
             database: self.database.saturating_sub(before.database),
+            machine: self.machine.saturating_sub(before.machine),
         }
+    }
+
+    /// Returns the part of all processors that something else used.
+    fn others(self, length: Duration) -> f64 {
+        let ours = self.client + self.service + self.database;
+        let processors = std::thread::available_parallelism()
+            .map_or(1.0, |count| crate::float(u64::try_from(count.get()).unwrap_or(1)));
+        self.machine.saturating_sub(ours).as_secs_f64() / (length.as_secs_f64() * processors)
     }
 }
 
@@ -97,6 +117,7 @@ impl Summary {
                 service_us: each_us(cpu.service),
                 database_us: each_us(cpu.database),
             },
+            others: cpu.others(length),
             memory_bytes,
         }
     }
@@ -160,8 +181,12 @@ mod tests {
 
     #[test]
     fn a_window_is_drawn_up_per_second_and_per_unit() {
-        let cpu =
-            CpuTimes { client: Duration::from_secs(1), service: Duration::from_secs(2), database: Duration::ZERO };
+        let cpu = CpuTimes {
+            client: Duration::from_secs(1),
+            service: Duration::from_secs(2),
+            database: Duration::ZERO,
+            machine: Duration::from_secs(3),
+        };
         let latencies_us: Vec<u64> = (1..=100).map(|ms| ms * 1_000).collect();
         let summary = Summary::of(&tally(10_000, &latencies_us), Duration::from_secs(4), cpu, 77);
         assert!((summary.per_second - 2_500.0).abs() < 1e-9);
@@ -169,6 +194,7 @@ mod tests {
         assert!((summary.latency.p50_ms - 50.0).abs() < 0.1, "{}", summary.latency.p50_ms);
         assert!((summary.latency.p99_ms - 99.0).abs() < 0.1, "{}", summary.latency.p99_ms);
         assert_eq!(summary.memory_bytes, 77);
+        assert!(summary.others.abs() < 1e-9, "nothing else was busy");
     }
 
     #[test]

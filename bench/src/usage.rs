@@ -44,6 +44,21 @@ pub fn cpu_time_of_tree(pid: u32) -> Duration {
     stats.values().filter(|stat| stat.pid == pid || stat.parent == pid).map(|stat| stat.cpu).sum()
 }
 
+/// Returns the time that all processors together were busy since the machine started.
+pub fn busy_time() -> Duration {
+    busy_in(&fs::read_to_string("/proc/stat").unwrap_or_default())
+}
+
+/// # Source
+///
+/// proc(5): user, nice, system, idle, iowait, irq, softirq, steal; the guest times after these are counted in them already.
+fn busy_in(stat: &str) -> Duration {
+    let all = stat.lines().next().and_then(|line| line.strip_prefix("cpu ")).unwrap_or_default();
+    let ticks: Vec<u64> = all.split_whitespace().take(8).map_while(|field| field.parse().ok()).collect();
+    let busy: u64 = ticks.iter().enumerate().filter(|(index, _)| ![3, 4].contains(index)).map(|(_, ticks)| ticks).sum();
+    Duration::from_millis(busy * 1_000 / TICKS_PER_SECOND)
+}
+
 struct Stat {
     pid: u32,
     parent: u32,
@@ -119,6 +134,13 @@ mod tests {
         let text = "17 (a) b) c) S 4 17 17 0 -1 4194560 100 0 0 0 250 50 7 7 20 0 4 0 100 1 1";
         let stat = stat_of(text).unwrap();
         assert_eq!((stat.pid, stat.parent, stat.cpu), (17, 4, Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn a_processor_is_busy_with_everything_but_waiting() {
+        let text = "cpu  100 10 50 9000 900 5 5 30 7 7\ncpu0 1 1 1 1 1 1 1 1 1 1\n";
+        assert_eq!(busy_in(text), Duration::from_secs(2));
+        assert_eq!(busy_in(""), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::options::{Mode, WalletOptions};
 use crate::report::{Curve, Machine, Point, Report, SceneReport, draw};
 use crate::rig::{Installation, Rig};
 use crate::runner::{Effort, Runner};
-use crate::scene::{Kind, Scene};
+use crate::scene::{Kind, Mix, Scene};
 use crate::schedule::{Pace, Window};
 use crate::store::{Population, Setting};
 use crate::suite;
@@ -30,6 +30,8 @@ const CURVE_OPEN_IN_FLIGHT: usize = 2_048;
 ///
 /// Something cannot be started, or a call fails; a figure that is missed is no error, the report has it.
 pub async fn wallet(options: &WalletOptions, installation: Installation) -> Result<Report> {
+    let has_open_loop = options.rate.is_some() || options.svg.is_some();
+    ensure!(options.mix != Mix::PostStream || !has_open_loop, "streams are measured in a closed loop only");
     let rig = Rig::new(installation, options.postgres.clone(), options.statements)?;
     let mut runner = Runner::new(rig, effort(options));
     let done = run(options, &mut runner).await;

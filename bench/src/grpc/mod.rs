@@ -5,10 +5,12 @@ mod echo;
 mod hold;
 mod post;
 mod reward;
+mod stream;
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use auric_api::wallet::v1::Refusal;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_status::Problem;
 use tonic::transport::{Channel, Endpoint};
@@ -22,9 +24,13 @@ pub use echo::{Echo, serve_echo};
 pub use hold::ReserveCommit;
 pub use post::{Post, seed};
 pub use reward::{Claim, Transfer};
+pub use stream::drive_streams;
 
 /// How long a call may take; the callers of a game set a deadline, so these do.
 const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Where a refusal that is no status says when to try again.
+const RETRY_AFTER_MS: &str = "retry_after_ms";
 
 /// What calls at the wallet are about.
 #[derive(Clone, Debug)]
@@ -98,6 +104,14 @@ fn outcome_of(status: &Status) -> Outcome {
     match problem.code {
         Code::ResourceExhausted => Outcome::Refused { says_when: problem.retry_after.is_some() },
         code => Outcome::Failed(format!("{code:?} {} {}", problem.reason, problem.message)),
+    }
+}
+
+/// The same for one posting of many.
+fn refusal_outcome(refusal: &Refusal) -> Outcome {
+    match Code::from(refusal.code) {
+        Code::ResourceExhausted => Outcome::Refused { says_when: refusal.metadata.contains_key(RETRY_AFTER_MS) },
+        code => Outcome::Failed(format!("{code:?} {} {}", refusal.reason, refusal.message)),
     }
 }
 

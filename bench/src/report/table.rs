@@ -69,6 +69,7 @@ fn scenes(report: &Report) -> Table {
         ">CPU µs: client",
         ">service",
         ">database",
+        ">others",
         ">MiB",
     ];
     let mut table = begin(&heads);
@@ -79,6 +80,7 @@ fn scenes(report: &Report) -> Table {
         row.push(format!("{:.0}", window.refused_per_second));
         let cpu = window.cpu;
         row.extend([cpu.client_us, cpu.service_us, cpu.database_us].map(|us| format!("{us:.0}")));
+        row.push(format!("{:.0} %", window.others * 100.0));
         row.push(format!("{:.0}", crate::float(window.memory_bytes) / 1_048_576.0));
         table.add_row(row);
     }
