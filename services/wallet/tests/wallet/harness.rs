@@ -252,15 +252,19 @@ pub fn mutation(name: &str, action: Action) -> Mutation {
     Mutation { key: key(name), trace_id: "".parse().unwrap(), action }
 }
 
+/// How often a caller tries again; a law that needs more does not end.
+const TRIES_MAX: usize = 200;
+
 /// Sends `mutation` until the machinery gives an answer, as a caller does: the same key again.
 pub async fn send(wallet: &Handlers, mutation: Mutation) -> Verdict {
-    loop {
+    for _ in 0..TRIES_MAX {
         match wallet.mutate(mutation.clone(), None).await {
             Ok(verdict) => return verdict,
             Err(Refused::Contended | Refused::Unavailable | Refused::Unknown | Refused::QueueFull { .. }) => {}
             Err(refused) => panic!("{mutation:?} was not answered: {refused}"),
         }
     }
+    panic!("{mutation:?} was not answered in {TRIES_MAX} tries");
 }
 
 /// The answer, for a mutation that is sure to get one.
