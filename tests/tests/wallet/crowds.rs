@@ -136,7 +136,7 @@ async fn live(cluster: &Cluster, player: usize, prefix: &str) -> (Vec<String>, B
 }
 
 async fn a_thousand_players_at_once_get_what_they_get_one_after_the_other(cluster: &Cluster) {
-    // R-S6 for money: nobody's mutations bleed into another's, and nobody's are lost.
+    // R-O5: nobody's mutations bleed into another's, and nobody's are lost.
     let mut alone = Vec::new();
     let mut books = Books::default();
     for kind in 0..KINDS {

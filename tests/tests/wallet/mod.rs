@@ -1,8 +1,11 @@
 //! The wallet over real gRPC: the built program, one process on SQLite or several on one PostgreSQL database.
 
+mod bad_input;
 mod crash;
 mod crowds;
 mod frozen;
+mod fuzz;
 mod harness;
 mod logs;
+mod raw;
 mod storm;

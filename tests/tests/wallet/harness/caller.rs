@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status};
 use super::Cluster;
 
 /// How long one try waits for its answer.
-const TRY_MAX: Duration = Duration::from_secs(3);
+const TRY_MAX: Duration = Duration::from_secs(10);
 
 /// How long a caller tries: longer than every timeout of a frozen copy's transaction.
 const ASK_MAX: Duration = Duration::from_secs(90);

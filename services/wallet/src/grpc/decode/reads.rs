@@ -22,6 +22,9 @@ const NAMES_MAX: usize = 100;
 const PAGE_MAX: u32 = 500;
 const PAGE_DEFAULT: u32 = 50;
 
+/// How old a hold may be asked to be: a moment before every time that a database knows is no moment.
+const AGE_MICROS_MAX: u64 = 36_600 * 24 * 3_600 * 1_000_000;
+
 /// Whose balances, of what.
 pub fn balances(request: &api::GetBalancesRequest, assets: &Assets) -> Result<(Vec<PlayerId>, Vec<AssetId>), Status> {
     let mut decoder = Decoder::default();
@@ -75,8 +78,9 @@ pub fn holds(request: &api::ListHoldsRequest, cursor: &Cursor) -> Result<HoldsQu
     let caller = decoder.optional_id("caller", &request.caller);
     let age = request.age_min.unwrap_or_default();
     let age_micros = std::time::Duration::try_from(age).ok().and_then(|age| u64::try_from(age.as_micros()).ok());
+    let age_micros = age_micros.filter(|micros| *micros <= AGE_MICROS_MAX);
     if age_micros.is_none() {
-        decoder.fault("age_min", format!("must not be negative, is {age}"));
+        decoder.fault("age_min", format!("must be 0 to 36600 days, is {age}"));
     }
     let limit = page_size(&mut decoder, request.page_size);
     let after = page_token(&mut decoder, cursor, &request.page_token);
@@ -178,7 +182,8 @@ fn day(decoder: &mut Decoder, path: &str, text: &str, absent: i32) -> i32 {
         return absent;
     }
     let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") else {
-        decoder.fault(path, format!("must be a day as YYYY-MM-DD, is {text:?}"));
+        // Not said again: it may be of any length.
+        decoder.fault(path, "must be a day as YYYY-MM-DD");
         return absent;
     };
     i32::try_from(day.signed_duration_since(NaiveDate::default()).num_days()).unwrap_or(absent)
