@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auric_api::wallet::v1 as pb;
+use auric_api::bench::v1 as pb;
 use auric_status::Problem;
-use pb::wallet_service_client::WalletServiceClient;
-use pb::wallet_service_server::{WalletService, WalletServiceServer};
+use pb::echo_service_client::EchoServiceClient;
+use pb::echo_service_server::{EchoService, EchoServiceServer};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
@@ -21,12 +21,15 @@ use tower::{Layer as _, Service as _};
 use crate::gate::Gate;
 use crate::{Drain, Services, Stop, listen, serve};
 
-const NAMES: &[&str] = &["auric.wallet.v1.WalletService"];
+const NAMES: &[&str] = &["auric.bench.v1.EchoService"];
 
 /// Longer than any test takes: a drain that is bounded by it was never bounded.
 const NEVER: Duration = Duration::from_mins(1);
 
-/// Post panics, `GetBalances` waits to be let go, `GetMutation` never answers.
+/// The request metadata that tells the service what to do: `panic`, `wait` until it is let go, `never` answer; nothing for answering.
+const TOLD: &str = "told";
+
+/// Does what each request tells it.
 #[derive(Clone)]
 struct Told {
     entered: Arc<Semaphore>,
@@ -34,33 +37,25 @@ struct Told {
 }
 
 #[tonic::async_trait]
-impl WalletService for Told {
-    async fn post(&self, _: Request<pb::PostRequest>) -> Result<Response<pb::PostResponse>, Status> {
-        panic!("as the test wants");
+impl EchoService for Told {
+    async fn echo(&self, request: Request<pb::EchoRequest>) -> Result<Response<pb::EchoResponse>, Status> {
+        match request.metadata().get(TOLD).and_then(|told| told.to_str().ok()) {
+            Some("panic") => panic!("as the test wants"),
+            Some("never") => std::future::pending().await,
+            Some("wait") => {
+                self.entered.add_permits(1);
+                let _left = self.leave.acquire().await.map_err(|_| Status::aborted("the test is over"))?;
+            }
+            _ => {}
+        }
+        Ok(Response::new(pb::EchoResponse {}))
     }
+}
 
-    async fn get_balances(
-        &self,
-        _: Request<pb::GetBalancesRequest>,
-    ) -> Result<Response<pb::GetBalancesResponse>, Status> {
-        self.entered.add_permits(1);
-        let _left = self.leave.acquire().await.map_err(|_| Status::aborted("the test is over"))?;
-        Ok(Response::new(pb::GetBalancesResponse::default()))
-    }
-
-    async fn list_entries(
-        &self,
-        _: Request<pb::ListEntriesRequest>,
-    ) -> Result<Response<pb::ListEntriesResponse>, Status> {
-        Ok(Response::new(pb::ListEntriesResponse::default()))
-    }
-
-    async fn get_mutation(
-        &self,
-        _: Request<pb::GetMutationRequest>,
-    ) -> Result<Response<pb::GetMutationResponse>, Status> {
-        std::future::pending().await
-    }
+async fn ask(channel: &Channel, told: &'static str) -> Result<Response<pb::EchoResponse>, Status> {
+    let mut request = Request::new(pb::EchoRequest {});
+    request.metadata_mut().insert(TOLD, told.parse().unwrap());
+    EchoServiceClient::new(channel.clone()).echo(request).await
 }
 
 struct House {
@@ -87,7 +82,7 @@ async fn house(drain_max: Duration) -> House {
 }
 
 fn routes(told: &Told) -> tonic::service::Routes {
-    tonic::service::Routes::new(WalletServiceServer::new(told.clone()))
+    tonic::service::Routes::new(EchoServiceServer::new(told.clone()))
 }
 
 async fn wait_for_health(
@@ -122,16 +117,15 @@ async fn health_follows_readiness_and_ends_with_the_drain() {
 #[expect(clippy::disallowed_methods, reason = "the test owns the task and joins it")]
 async fn a_drain_answers_what_is_in_flight_and_takes_nothing_new() {
     let house = house(NEVER).await;
-    let mut client = WalletServiceClient::new(house.channel.clone());
-    let mut second = client.clone();
-    let first = tokio::spawn(async move { client.get_balances(pb::GetBalancesRequest::default()).await });
+    let channel = house.channel.clone();
+    let first = tokio::spawn(async move { ask(&channel, "wait").await });
     house.told.entered.acquire().await.unwrap().forget();
 
     house.stop.cancel();
     while let Ok(health) = HealthClient::new(house.channel.clone()).check(HealthCheckRequest::default()).await {
         assert!(!house.serving.is_finished(), "still {health:?}");
     }
-    assert!(second.list_entries(pb::ListEntriesRequest::default()).await.is_err());
+    assert!(ask(&house.channel, "").await.is_err());
     house.told.leave.add_permits(1);
     first.await.unwrap().unwrap();
     assert_eq!(house.serving.await.unwrap(), Drain::Complete);
@@ -141,8 +135,8 @@ async fn a_drain_answers_what_is_in_flight_and_takes_nothing_new() {
 #[expect(clippy::disallowed_methods, reason = "the request has to wait beside the test")]
 async fn a_drain_is_bounded_and_counts_what_it_cut() {
     let house = house(Duration::from_millis(50)).await;
-    let mut client = WalletServiceClient::new(house.channel.clone());
-    let cut = tokio::spawn(async move { client.get_balances(pb::GetBalancesRequest::default()).await });
+    let channel = house.channel.clone();
+    let cut = tokio::spawn(async move { ask(&channel, "wait").await });
     house.told.entered.acquire().await.unwrap().forget();
     house.stop.cancel();
     assert_eq!(house.serving.await.unwrap(), Drain::Cut { requests: 1 });
@@ -152,10 +146,9 @@ async fn a_drain_is_bounded_and_counts_what_it_cut() {
 #[tokio::test]
 async fn a_panic_is_internal_and_the_next_request_is_served() {
     let house = house(NEVER).await;
-    let mut client = WalletServiceClient::new(house.channel.clone());
-    let problem = Problem::from_status(&client.post(pb::PostRequest::default()).await.unwrap_err());
+    let problem = Problem::from_status(&ask(&house.channel, "panic").await.unwrap_err());
     assert_eq!(problem, Problem::internal());
-    client.list_entries(pb::ListEntriesRequest::default()).await.unwrap();
+    ask(&house.channel, "").await.unwrap();
 }
 
 #[tokio::test]
@@ -178,8 +171,9 @@ async fn reflection_names_what_is_served() {
     assert_eq!(names, [NAMES[0], "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"]);
 }
 
-fn request(path: &str, timeout: &str) -> http::Request<tonic::body::Body> {
+fn request(path: &str, told: &str, timeout: &str) -> http::Request<tonic::body::Body> {
     let builder = http::Request::post(format!("http://auric{path}")).header("content-type", "application/grpc");
+    let builder = builder.header(TOLD, told);
     // An empty message: no compression, length 0.
     let body = tonic::body::Body::new("\0\0\0\0\0".to_owned());
     builder.header("grpc-timeout", timeout).body(body).unwrap()
@@ -193,7 +187,7 @@ fn problem_of(response: &http::Response<tonic::body::Body>) -> Option<Problem> {
 async fn a_deadline_that_passes_leaves_the_outcome_unknown() {
     let told = Told { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
     let mut gated = Gate::new(1).layer(routes(&told));
-    let asked = gated.call(request("/auric.wallet.v1.WalletService/GetMutation", "250m"));
+    let asked = gated.call(request("/auric.bench.v1.EchoService/Echo", "never", "250m"));
     let problem = problem_of(&asked.await.unwrap()).unwrap();
     assert_eq!(problem.code, Code::DeadlineExceeded);
     assert_eq!(problem.metadata["timeout_ms"], "250");
@@ -204,14 +198,14 @@ async fn one_request_too_many_is_refused_at_once_and_health_is_not() {
     let told = Told { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
     let gate = Gate::new(1);
     let mut gated = gate.layer(routes(&told));
-    let waiting = gated.call(request("/auric.wallet.v1.WalletService/GetBalances", "1M"));
+    let waiting = gated.call(request("/auric.bench.v1.EchoService/Echo", "wait", "1M"));
     assert_eq!(gate.in_flight(), 1);
 
-    let refused = gated.call(request("/auric.wallet.v1.WalletService/ListEntries", "1M")).await.unwrap();
+    let refused = gated.call(request("/auric.bench.v1.EchoService/Echo", "", "1M")).await.unwrap();
     let problem = problem_of(&refused).unwrap();
     assert_eq!((problem.code, problem.reason.as_str()), (Code::ResourceExhausted, "QUEUE_FULL"));
     assert!(problem.retry_after.is_some());
-    let health = gated.call(request("/grpc.health.v1.Health/Check", "1M")).await.unwrap();
+    let health = gated.call(request("/grpc.health.v1.Health/Check", "", "1M")).await.unwrap();
     assert_ne!(problem_of(&health).map(|problem| problem.code), Some(Code::ResourceExhausted));
 
     told.leave.add_permits(1);
