@@ -2,7 +2,7 @@
 //!
 //! A line's message reads alone; its fields are there to be searched. A panic becomes an `error` line too, so that a log collector sees it.
 //! Lines are written by a thread of their own, many at once when there are many: whoever logs does not wait for the terminal or the pipe,
-//! until [`LINES_WAITING_MAX`] wait. None is dropped.
+//! until `LINES_WAITING_MAX` wait. None is dropped.
 
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
