@@ -228,7 +228,7 @@ impl Group<'_> {
             }
         }
         let rest: u64 = nets.iter().map(|(key, net)| net.available_units(draft, key)).fold(0, u64::saturating_add);
-        if fits && unpooled_units > rest {
+        if unpooled_units > rest {
             let key = self.key(&no_pool());
             faults.insert(key.clone(), BoundFault::insufficient(&key, rest, unpooled_units));
             fits = false;

@@ -10,6 +10,7 @@ on_every_store!(
     the_database_refuses_to_change_the_audit,
     the_database_refuses_a_balance_out_of_bounds,
     pages_of_one_entry_repeat_and_skip_nothing,
+    every_row_says_when_it_was_made_and_changed,
 );
 
 async fn the_audit_says_who_what_why_and_when(ledger: Ledger) {
@@ -90,4 +91,19 @@ async fn pages_of_one_entry_repeat_and_skip_nothing(ledger: Ledger) {
         let seen: Vec<i64> = seen.into_iter().filter(|change| *change != 9).collect();
         assert_eq!(seen, expected, "{asset:?}");
     }
+}
+
+async fn every_row_says_when_it_was_made_and_changed(ledger: Ledger) {
+    // R-O6: what changes keeps its beginning and tells its newest change; what never changes has its beginning.
+    let wallet = ledger.copy().await;
+    outcome(&wallet, post("first", vec![credit("p", "lumees", 5)])).await.unwrap();
+    outcome(&wallet, post("second", vec![credit("p", "lumees", 5)])).await.unwrap();
+    for changing in ["players", "balances"] {
+        let later = format!("UPDATE {changing} SET created_at = created_at WHERE updated_at > created_at");
+        assert_eq!(ledger.sql(&later).await.unwrap(), 1, "{changing}");
+    }
+    for table in ["entries", "mutations", "claims", "holds", "catalogs"] {
+        ledger.sql(&format!("SELECT created_at FROM {table}")).await.expect(table);
+    }
+    ledger.sql("SELECT updated_at FROM holds").await.unwrap();
 }

@@ -11,5 +11,6 @@ mod ledger;
 mod model;
 mod posting;
 mod recharging;
+mod reload;
 mod swap;
 mod versions;

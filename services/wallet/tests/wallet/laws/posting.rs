@@ -59,6 +59,11 @@ async fn every_balance_at_fault_is_named(ledger: Ledger) {
     let expected = [short("p", "lumees", 30, 31), short("q", "aether", 0, 1), short("q", "credit", 0, 4), full];
     assert_eq!(faults, &expected);
     assert_eq!(refused.reason(), "INSUFFICIENT_FUNDS");
+
+    // A pool that is full, and credits that all pools together do not have: both are named.
+    let legs = vec![in_pool(credit("r", "credit", 2_000), "bulk"), debit("r", "credit", 3_000)];
+    let Rejection::OutOfBounds { faults } = outcome(&wallet, post("both", legs)).await.unwrap_err() else { panic!() };
+    assert_eq!(faults.len(), 2, "{faults:?}");
 }
 
 async fn bounds_are_tested_net(ledger: Ledger) {
