@@ -82,7 +82,7 @@ impl Ledger {
     pub const fn copies(&self) -> usize {
         match self.base {
             Base::Sqlite { .. } => 1,
-            Base::Postgres(_) => 2,
+            Base::Postgres(_) => 3,
         }
     }
 
