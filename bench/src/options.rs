@@ -92,6 +92,14 @@ pub struct WalletOptions {
     #[arg(long, value_name = "WINDOWS", value_parser = clap::value_parser!(u32).range(1..=50))]
     pub rounds: Option<u32>,
 
+    /// Lanes of the wallet on PostgreSQL, other than as it ships.
+    #[arg(long, value_name = "LANES")]
+    pub lanes: Option<NonZeroU16>,
+
+    /// Mutations in one transaction at most, other than as it ships.
+    #[arg(long, value_name = "MUTATIONS")]
+    pub batch_max: Option<NonZeroU16>,
+
     /// Pool sizes among which the naive wallet's best is looked for.
     #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "4,8,16,32")]
     pub naive_pools: Vec<NonZeroU16>,

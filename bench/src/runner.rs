@@ -34,6 +34,8 @@ pub struct Effort {
     pub population: Population,
     /// Players of every other ledger.
     pub players: u32,
+    /// How the lanes are set, where they are not those of the naive wallet.
+    pub lanes: Lanes,
     /// The pool sizes among which the naive wallet's best is looked for.
     pub naive_pools: Vec<NonZeroU16>,
 }
@@ -144,7 +146,7 @@ impl Runner {
             Kind::Echo => Ready { target: self.rig.echo().await?, population: 1, idle_bytes: 0 },
             Kind::Lanes { copies } => {
                 let database = self.rig.database(&format!("lanes_{copies}")).await?;
-                settled(self.rig.wallet(&database, Lanes::default(), copies).await?, players).await?
+                settled(self.rig.wallet(&database, self.effort.lanes, copies).await?, players).await?
             }
             Kind::Naive => self.start_naive().await?,
             Kind::Sqlite => settled(self.rig.up().await?, players).await?,
@@ -185,7 +187,7 @@ impl Runner {
     async fn start_filled(&mut self) -> Result<Ready> {
         let population = self.effort.population;
         let database = self.rig.database("filled").await?;
-        let target = self.rig.wallet(&database, Lanes::default(), 1).await?;
+        let target = self.rig.wallet(&database, self.effort.lanes, 1).await?;
         let fleet = target.connect(1, Routing::Rendezvous).await?;
         // The row that every other one is like; its player is none of those that are called.
         seed(&fleet, &["sample".to_owned()]).await?;

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::options::{Mode, WalletOptions};
 use crate::report::{Curve, Machine, Point, Report, SceneReport, draw};
-use crate::rig::{Installation, Rig};
+use crate::rig::{Installation, Lanes, Rig};
 use crate::runner::{Effort, Runner};
 use crate::scene::{Kind, Mix, Scene};
 use crate::schedule::{Pace, Window};
@@ -66,6 +66,7 @@ async fn run(options: &WalletOptions, runner: &mut Runner) -> Result<Report> {
         window_seconds: effort.window.length.as_secs_f64(),
         warm_up_seconds: effort.window.warm_up.as_secs_f64(),
         rounds: effort.rounds,
+        lanes: effort.lanes,
         postgres,
         naive_pools: runner.pool_tries.clone(),
         scenes: scenes.into_iter().map(|(scene, windows)| SceneReport::of(&scene, windows)).collect(),
@@ -84,6 +85,7 @@ fn effort(options: &WalletOptions) -> Effort {
         rounds: options.rounds.unwrap_or(rounds),
         population: Population { players, entries_each: 10 },
         players: if options.parts().is_empty() { options.players } else { suite::PLAYERS },
+        lanes: Lanes { count: options.lanes, batch_max: options.batch_max, connections_max: None },
         naive_pools: options.naive_pools.clone(),
     }
 }

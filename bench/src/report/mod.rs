@@ -6,6 +6,7 @@ mod table;
 use serde::Serialize;
 
 use crate::figures::{Figure, Verdict};
+use crate::rig::Lanes;
 use crate::runner::PoolTry;
 use crate::scene::{Kind, Scene};
 use crate::store::{Setting, Statement};
@@ -26,6 +27,8 @@ pub struct Report {
     pub warm_up_seconds: f64,
     /// Windows of each scene.
     pub rounds: u32,
+    /// How the lanes were set; what is absent is as it ships.
+    pub lanes: Lanes,
     /// The settings of PostgreSQL, where it was used.
     pub postgres: Vec<Setting>,
     /// How the naive wallet's pool was chosen.

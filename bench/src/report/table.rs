@@ -43,6 +43,10 @@ fn head(report: &Report) -> String {
         "windows of {} s after {} s of warm-up, {} of each, the middle one shown",
         report.window_seconds, report.warm_up_seconds, report.rounds
     );
+    let set = [("lanes", report.lanes.count), ("batch_max", report.lanes.batch_max)];
+    for (name, value) in set.iter().filter_map(|(name, value)| Some((name, (*value)?))) {
+        let _ = writeln!(text, "{name} set to {value}");
+    }
     if !report.postgres.is_empty() {
         let settings: Vec<String> =
             report.postgres.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect();
@@ -164,6 +168,7 @@ mod tests {
     use super::*;
     use crate::figures::{Bound, Figure, Unit};
     use crate::report::Machine;
+    use crate::rig::Lanes;
 
     #[test]
     fn a_person_sees_every_figure_with_its_bounds_and_its_verdict() {
@@ -174,6 +179,7 @@ mod tests {
             window_seconds: 5.0,
             warm_up_seconds: 1.0,
             rounds: 3,
+            lanes: Lanes { count: std::num::NonZeroU16::new(2), ..Lanes::default() },
             postgres: Vec::new(),
             naive_pools: Vec::new(),
             scenes: Vec::new(),
@@ -188,6 +194,7 @@ mod tests {
         let expected = "\
 auric 0.1.0 on 2 processors (a model), 24 GiB, shared by load generator, services and database
 windows of 5 s after 1 s of warm-up, 3 of each, the middle one shown
+lanes set to 2
 
 figure                        must       aim  reached  verdict
 unary Post  × naive       ≥ 5.00 ×  ≥ 8.00 ×   6.30 ×  reached
