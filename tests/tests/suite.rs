@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "a helper of a test panics as the test itself would")]
 
+mod client;
+mod examples;
 mod house;
 mod readme;
 mod wallet;

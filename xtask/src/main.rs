@@ -4,6 +4,7 @@ mod buf;
 mod campaign;
 mod closing;
 mod group;
+mod python;
 mod test;
 
 use std::path::PathBuf;
@@ -34,10 +35,10 @@ enum Task {
         cargo xtask campaign          lists the campaigns\n  \
         cargo xtask campaign model    20,000 random histories against the reference model")]
     Campaign(campaign::Options),
-    /// Installs what the checks need: PostgreSQL, Redis and `buf`.
+    /// Installs what the checks need: PostgreSQL, Redis, `buf`, and a Python with gRPC.
     #[command(after_help = "Examples:\n  \
         cargo xtask setup             installs what is missing\n  \
-        cargo xtask setup --servers   without buf, which needs npm")]
+        cargo xtask setup --servers   without buf and Python, which need npm and pip")]
     Setup {
         /// Only PostgreSQL and Redis.
         #[arg(long)]
@@ -53,6 +54,15 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
+    /// Runs a private Python that has the packages of the Python example; installs it first when it is missing.
+    #[command(after_help = "Examples:\n  \
+        cargo xtask python --version\n  \
+        cargo xtask python -m grpc_tools.protoc --version")]
+    Python {
+        /// The arguments of `python`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -61,6 +71,7 @@ fn main() -> ExitCode {
         Task::Campaign(options) => campaign::run(&options),
         Task::Setup { servers } => setup(servers),
         Task::Buf { arguments } => buf::run(&arguments),
+        Task::Python { arguments } => python::run(&arguments),
     };
     match done {
         Ok(code) => code,
@@ -75,6 +86,7 @@ fn setup(only_servers: bool) -> anyhow::Result<ExitCode> {
     auric_testkit::servers::install_missing()?;
     if !only_servers {
         buf::install_missing()?;
+        python::install_missing()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -5,7 +5,7 @@ mod crash;
 mod crowds;
 mod frozen;
 mod fuzz;
-mod harness;
+pub mod harness;
 mod logs;
 mod raw;
 mod storm;

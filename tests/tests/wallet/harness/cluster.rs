@@ -1,5 +1,6 @@
 //! One process on a SQLite file, or several on one PostgreSQL database.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, RwLock};
 
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
@@ -50,6 +51,11 @@ impl Cluster {
     /// The way to a copy, or to nobody while it is down.
     pub fn channel(&self, copy: usize) -> Option<Channel> {
         self.copies[copy].read().expect("no holder panicked").as_ref().map(Process::channel)
+    }
+
+    /// Where a copy listens that is up.
+    pub fn address(&self, copy: usize) -> SocketAddr {
+        self.copies[copy].read().expect("no holder panicked").as_ref().map(Process::address).expect("it is up")
     }
 
     /// Ends a copy without a warning, in the middle of whatever it does.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, OnceLock};
@@ -33,6 +34,7 @@ pub struct Process {
     child: Child,
     said: Arc<Said>,
     reader: Option<JoinHandle<()>>,
+    address: SocketAddr,
     channel: Channel,
 }
 
@@ -47,9 +49,14 @@ impl Process {
             move || said.read(stderr)
         });
         let listens = said.wait_for(|line| line["address"].is_string() && line["version"].is_string());
-        let url = format!("http://{}", listens["address"].as_str().expect("an address"));
+        let address: SocketAddr = listens["address"].as_str().and_then(|text| text.parse().ok()).expect("an address");
+        let url = format!("http://{address}");
         let channel = Endpoint::from_shared(url).expect("a URL").connect_lazy();
-        Self { child, said, reader: Some(reader), channel }
+        Self { child, said, reader: Some(reader), address, channel }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn channel(&self) -> Channel {
