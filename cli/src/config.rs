@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use auric_ids::CallerId;
-use auric_telemetry::LogFormat;
+use auric_telemetry::{LogFormat, Otlp, SampleRatio, TelemetryConfig};
 use auric_wallet::config::{LanesConfig, WalletConfig};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
@@ -22,12 +22,15 @@ const FILE_DEFAULT: &str = "auric.toml";
 const FILE_VARIABLE: &str = "AURIC_CONFIG";
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 16] = [
+pub const VARIABLES: [(&str, &str); 19] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
     ("AURIC_LOG", "log.filter"),
     ("AURIC_LOG_FORMAT", "log.format"),
+    ("AURIC_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
+    ("AURIC_SAMPLE_RATIO", "telemetry.sample_ratio"),
+    ("AURIC_METRICS_LISTEN", "telemetry.listen"),
     ("AURIC_WALLET_LISTEN", "wallet.listen"),
     ("AURIC_WALLET_DATABASE", "wallet.database"),
     ("AURIC_WALLET_AUDIT_KEY", "wallet.audit_key"),
@@ -42,11 +45,12 @@ pub const VARIABLES: [(&str, &str); 16] = [
 ];
 
 /// What holds where nothing is said.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 9] = [
     ("data", "./data"),
     ("drain_seconds", "10"),
     ("log.filter", "info"),
     ("log.format", "auto"),
+    ("telemetry.sample_ratio", "0.1"),
     ("wallet.listen", "127.0.0.1:7401"),
     ("client.wallet", "http://127.0.0.1:7401"),
     ("client.caller", "local"),
@@ -65,6 +69,8 @@ pub struct Settings {
     pub drain_seconds: u64,
     /// The log.
     pub log: LogSettings,
+    /// Traces, metrics and health by HTTP.
+    pub telemetry: TelemetrySettings,
     /// The wallet service.
     pub wallet: WalletSettings,
     /// What the commands that talk to a service need.
@@ -79,6 +85,18 @@ pub struct LogSettings {
     pub filter: String,
     /// What they look like.
     pub format: LogFormat,
+}
+
+/// What a service tells besides its log, and where.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetrySettings {
+    /// The collector that traces, metrics and logs are sent to, where one is named.
+    pub otlp_endpoint: Option<String>,
+    /// How many of the traces that begin here are kept.
+    pub sample_ratio: SampleRatio,
+    /// Where metrics and health can be asked for by HTTP, where that is wanted.
+    pub listen: Option<SocketAddr>,
 }
 
 /// The wallet service's settings.
@@ -126,6 +144,13 @@ impl Settings {
         let path = std::path::absolute(self.data.join("wallet.db")).map_err(|error| fault(error.to_string()))?;
         let text = path.to_str().ok_or_else(|| fault("the path must be UTF-8".to_owned()))?;
         Ok(format!("sqlite://{text}"))
+    }
+
+    /// What a process that runs as `service` tells, and where.
+    pub fn telemetry(&self, service: &'static str) -> TelemetryConfig {
+        let TelemetrySettings { otlp_endpoint, sample_ratio, listen } = self.telemetry.clone();
+        let otlp = otlp_endpoint.map(|endpoint| Otlp { endpoint, sample_ratio });
+        TelemetryConfig { service, filter: self.log.filter.clone(), format: self.log.format, otlp, listen }
     }
 
     /// The wallet service's own settings.
@@ -289,7 +314,7 @@ mod tests {
     #[test]
     fn a_key_that_nobody_reads_is_named() {
         insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`");
-        insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `log`, `wallet`, `client`");
+        insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `log`, `telemetry`, `wallet`, `client`");
     }
 
     #[test]
@@ -304,6 +329,7 @@ mod tests {
         insta::assert_snapshot!(fault("[log]\nformat = 'xml'", &[], &Flags::new()), @r#"
         config: FILE: log.format: must be one of auto, text, json; "xml" is not
         "#);
+        insta::assert_snapshot!(fault("", &[("AURIC_SAMPLE_RATIO", "7")], &Flags::new()), @"config: AURIC_SAMPLE_RATIO: telemetry.sample_ratio: must be from 0 to 1, is 7");
         insta::assert_snapshot!(fault("", &[("AURIC_CALLER", "two words")], &Flags::new()), @"config: AURIC_CALLER: client.caller: has ' ' at position 4; allowed are A-Z a-z 0-9 _ . : -");
         insta::assert_snapshot!(fault("", &[], &vec![("client.caller", Some(String::new()))]), @"config: flag: client.caller: must not be empty");
         insta::assert_snapshot!(fault("[wallet", &[], &Flags::new()), @"config: FILE: TOML parse error at line 1, column 8: unclosed table, expected `]`");

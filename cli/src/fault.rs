@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use auric_server::{ListenError, ServeError};
 use auric_status::{Problem, reason};
-use auric_telemetry::TelemetryError;
+use auric_telemetry::{EndpointError, TelemetryError};
 use auric_wallet::StartError;
 use thiserror::Error;
 use tonic::Code;
@@ -62,6 +62,9 @@ pub enum Fault {
     /// The port cannot be had.
     #[error("{}", chain_of(.0))]
     Listen(ListenError),
+    /// Metrics and health cannot be shown.
+    #[error("{}", chain_of(.0))]
+    Metrics(EndpointError),
     /// The database cannot be used.
     #[error("database {database}: {reason}")]
     Database {
@@ -111,7 +114,7 @@ impl Fault {
             Self::Audit { .. } => 6,
             Self::Config(_) | Self::Catalog { .. } => 10,
             Self::Data { .. } => 11,
-            Self::Listen(_) => 12,
+            Self::Listen(_) | Self::Metrics(_) => 12,
             Self::Database { .. } => 13,
             Self::Interrupted => 130,
         }
@@ -166,8 +169,8 @@ impl From<StartError> for Fault {
 impl From<TelemetryError> for Fault {
     fn from(error: TelemetryError) -> Self {
         match error {
-            TelemetryError::Filter { .. } => Self::Config(chain_of(&error)),
-            TelemetryError::Twice(_) => Self::Other(error.into()),
+            TelemetryError::Filter { .. } | TelemetryError::Otlp { .. } => Self::Config(chain_of(&error)),
+            TelemetryError::Metrics(_) | TelemetryError::Twice(_) => Self::Other(error.into()),
         }
     }
 }

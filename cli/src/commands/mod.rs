@@ -47,7 +47,7 @@ pub struct Places {
     game: Option<String>,
 }
 
-/// What is logged, for every command that runs a service.
+/// What a service tells of itself, for every command that runs one.
 #[derive(Debug, Args)]
 pub struct Logs {
     /// Which lines are logged, such as `warn,auric_wallet=debug` [default: info; variable: `AURIC_LOG`].
@@ -57,6 +57,10 @@ pub struct Logs {
     /// What they look like; auto is text on a terminal [default: auto; variable: `AURIC_LOG_FORMAT`].
     #[arg(long, value_name = "FORMAT", value_parser = auric_telemetry::LogFormat::NAMES)]
     log_format: Option<String>,
+
+    /// Shows metrics and health by HTTP at this address: /metrics, /livez, /readyz [variable: `AURIC_METRICS_LISTEN`].
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
 }
 
 /// Which service to talk to, and how.
@@ -87,7 +91,11 @@ impl Places {
 
 impl Logs {
     fn flags(&self) -> Flags {
-        vec![("log.filter", self.log.clone()), ("log.format", self.log_format.clone())]
+        vec![
+            ("log.filter", self.log.clone()),
+            ("log.format", self.log_format.clone()),
+            ("telemetry.listen", self.metrics.clone()),
+        ]
     }
 }
 

@@ -51,11 +51,12 @@ impl Serve {
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings) -> Result<(), Fault> {
         let Service::Wallet(_) = self.service;
-        let _telemetry = auric_telemetry::init(settings.log.format, &settings.log.filter)?;
+        let telemetry = auric_telemetry::init(&settings.telemetry("auric-wallet"))?;
         warn_of_unknown(surroundings);
         let port = Port::take(settings, game::find(settings)?).await?;
         tracing::info!(catalog = port.summary.hash, assets = port.summary.assets, "the catalog is valid");
         let mut running = Running::new(settings)?;
+        let _endpoint = running.show(&telemetry).await?;
         let address = running.start_wallet(settings, port).await?;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "the wallet listens on {address}");
         running.until_stopped().await

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auric_server::{Drain, ServeError, Services, Stop};
+use auric_telemetry::{Health, Telemetry};
 use auric_wallet::{CatalogSummary, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
@@ -23,6 +24,12 @@ use crate::output;
 /// How long a service may take to become ready before its start is called off.
 const READY_WAIT_MAX: Duration = Duration::from_secs(15);
 
+/// How long a database may take to say that it is there: less than a service may, so that it is known which of them is late.
+const DATABASE_WAIT_MAX: Duration = Duration::from_millis(1_500);
+
+/// What the wallet needs, in the words of readiness.
+const WALLET_DATABASE: &str = "wallet.database";
+
 /// The schema of one service's database before and after its migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Schema {
@@ -39,13 +46,29 @@ pub struct Running {
     stop: Stop,
     signals: Signals,
     locks: Vec<FileLock>,
+    health: Health,
 }
 
 impl Running {
     /// Begins with no service.
     pub fn new(settings: &Settings) -> Result<Self, Fault> {
         let stop = Stop { token: CancellationToken::new(), drain_max: Duration::from_secs(settings.drain_seconds) };
-        Ok(Self { tasks: JoinSet::new(), stop, signals: Signals::new()?, locks: Vec::new() })
+        let health = Health::new();
+        Ok(Self { tasks: JoinSet::new(), stop, signals: Signals::new()?, locks: Vec::new(), health })
+    }
+
+    /// Shows metrics and health by HTTP where the settings say so, until the endpoint is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Metrics`] when the address cannot be listened on.
+    pub async fn show(&self, telemetry: &Telemetry) -> Result<Option<auric_telemetry::Endpoint>, Fault> {
+        let endpoint = telemetry.serve(&self.health).await.map_err(Fault::Metrics)?;
+        if let Some(endpoint) = &endpoint {
+            let metrics = endpoint.address();
+            tracing::info!(%metrics, "metrics and health are shown at http://{metrics}");
+        }
+        Ok(endpoint)
     }
 
     /// Starts the wallet on a database that is migrated.
@@ -57,11 +80,12 @@ impl Running {
         let config = settings.wallet_config(port.catalog)?;
         let opened = auric_wallet::Wallet::open(&config).await;
         let wallet = opened.map_err(|error| wallet_fault(error, &config.catalog, &config.database))?;
-        let stop = self.stop.clone();
+        let (stop, health) = (self.stop.clone(), self.health.clone());
+        health.expect(WALLET_DATABASE);
         self.locks.extend(port.lock);
         self.tasks.spawn(async move {
             let services = Services { routes: wallet.routes(), names: auric_wallet::Wallet::service_names() };
-            let served = serve_wallet(&wallet, port.listener, services, stop).await;
+            let served = serve_wallet(&wallet, port.listener, services, stop, &health).await;
             wallet.close().await;
             Ok(served?)
         });
@@ -127,13 +151,23 @@ async fn serve_wallet(
     listener: tokio::net::TcpListener,
     services: Services,
     stop: Stop,
+    health: &Health,
 ) -> Result<Drain, ServeError> {
     let draining = stop.token.clone();
-    let serving = auric_server::serve(listener, services, || wallet.ready(), stop);
+    let ready = || async {
+        let late = |_| Err(format!("no answer within {} ms", DATABASE_WAIT_MAX.as_millis()));
+        let answer = tokio::time::timeout(DATABASE_WAIT_MAX, wallet.ready()).await.unwrap_or_else(late);
+        health.tell(WALLET_DATABASE, answer.clone());
+        answer
+    };
+    let serving = auric_server::serve(listener, services, ready, stop);
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => return served,
-        () = draining.cancelled() => wallet.end_streams(),
+        () = draining.cancelled() => {
+            health.drain();
+            wallet.end_streams();
+        }
     }
     serving.await
 }

@@ -74,7 +74,7 @@ impl Up {
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings, output: Output) -> Result<(), Fault> {
         let begun = Instant::now();
-        let _telemetry = auric_telemetry::init(settings.log.format, &settings.log.filter)?;
+        let telemetry = auric_telemetry::init(&settings.telemetry("auric"))?;
         super::serve::warn_of_unknown(surroundings);
         lock::make_folder(&settings.data)?;
         let catalog = game::find_or_write(settings)?;
@@ -84,6 +84,7 @@ impl Up {
         let catalog =
             ReadyCatalog { folder: port.catalog.clone(), assets: port.summary.assets, hash: port.summary.hash.clone() };
         let mut running = Running::new(settings)?;
+        let _endpoint = running.show(&telemetry).await?;
         let address = running.start_wallet(settings, port).await?;
         running.wait_ready(address).await?;
 

@@ -72,12 +72,14 @@ impl Wallet {
         if let Some(pending) = auric_db::pending(&database, store::migrator(&database)).await? {
             return Err(StartError::NotMigrated { pending });
         }
+        database.observe("wallet");
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { assets: Arc::new(loaded.assets), seal };
         let handlers = Arc::new(Handlers::start(store, rules, config.lanes.settings()));
         handlers.watch_catalog(config.catalog.clone())?;
         handlers.report_lanes();
+        handlers.observe_lanes();
         Ok(Self { handlers })
     }
 

@@ -56,15 +56,23 @@ impl StoreError {
     }
 }
 
-impl std::fmt::Display for Contention {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
+impl Contention {
+    /// Names it, for lines and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Serialization => "serialization",
             Self::Deadlock => "deadlock",
             Self::Duplicate => "duplicate",
             Self::LockTimeout => "lock_timeout",
             Self::Version => "version",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Contention {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }
 

@@ -1,13 +1,16 @@
-//! Connecting to PostgreSQL and SQLite, migrating them, and sorting their errors.
+//! Connecting to PostgreSQL and SQLite, migrating them, sorting their errors, and seeing what they do.
 //!
 //! What is stored, and how, is each service's own `store/`.
 
 mod connect;
 mod error;
 mod migrate;
+mod pool;
+mod statement;
 mod time;
 
 pub use connect::{Database, PostgresSettings, SqliteDatabase};
 pub use error::{Contention, StoreError};
 pub use migrate::{Migrated, migrate, pending};
+pub use statement::{Statement, System, Traced, TracedStatement};
 pub use time::DbTime;

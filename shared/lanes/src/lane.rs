@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, field, info_span, warn};
+use tracing::{Instrument, debug, error, field, warn};
 
 use crate::part::{Part, Submission};
 use crate::recovery::{Failure, Next};
@@ -105,8 +105,7 @@ impl<B: Batcher> Lane<B> {
     /// Runs `part` once, as one transaction.
     async fn run(&self, part: &PartOf<B>) -> Result<Vec<B::Answer>, Failure> {
         let size = part.len();
-        let span = info_span!(parent: None, "batch", lane = self.id.number(), size, failure = field::Empty);
-        part.link(&span);
+        let span = part.span(self.id);
 
         let begun = Instant::now();
         // The call itself is inside the block, so that a panic before the first await is caught as well.
@@ -122,7 +121,8 @@ impl<B: Batcher> Lane<B> {
             Err(_) => Err(Failure::Batch(BatchError::Lost(RunTimedOut(self.settings.run_time_max).into()))),
         };
         if let Err(failure) = &outcome {
-            span.record("failure", field::display(failure));
+            span.record("auric.batch.failure", field::display(failure));
+            span.record("otel.status_code", "ERROR");
         }
         outcome
     }

@@ -4,10 +4,10 @@ use std::mem;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
-use tracing::Span;
+use tracing::{Span, field, info_span};
 
-use crate::Refused;
 use crate::recovery::History;
+use crate::{LaneId, Refused};
 
 /// A work on its way into a lane.
 pub(crate) struct Submission<W, A> {
@@ -113,14 +113,26 @@ impl<W, A> Part<W, A> {
         withdrawn
     }
 
-    /// Lets `batch` follow from the span of every caller.
-    pub(crate) fn link(&self, batch: &Span) {
-        if batch.is_disabled() {
-            return;
+    /// Makes the span of a run, linked with that of every caller that has one, both ways: from a mutation one finds its batch. Where no caller
+    /// has a span the run has none either, which costs nothing.
+    pub(crate) fn span(&self, lane: LaneId) -> Span {
+        let mut traced = self.callers.iter().map(|caller| &caller.span).filter(|span| !span.is_disabled()).peekable();
+        if traced.peek().is_none() {
+            return Span::none();
         }
-        for caller in &self.callers {
-            batch.follows_from(&caller.span);
+        let batch = info_span!(
+            parent: None,
+            "batch",
+            auric.lane = lane.number(),
+            auric.batch.size = self.len(),
+            auric.batch.failure = field::Empty,
+            otel.status_code = field::Empty,
+        );
+        for span in traced {
+            batch.follows_from(span);
+            span.follows_from(&batch);
         }
+        batch
     }
 
     /// Gives every caller its answer, in order. The works are done with.

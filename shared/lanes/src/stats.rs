@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use opentelemetry::metrics::Histogram as Instrument;
+use opentelemetry::{KeyValue, global};
+
 use crate::part::Withdrawn;
 use crate::recovery::{Failure, Next};
 use crate::{BatchError, LaneId, Refused};
@@ -99,6 +102,44 @@ impl Cells {
     }
 }
 
+/// The instruments that every run of a lane is measured with; they are silent until telemetry is set up.
+struct Runs {
+    size: Instrument<u64>,
+    duration: Instrument<f64>,
+    lane: KeyValue,
+}
+
+impl Runs {
+    fn new(lane: LaneId) -> Self {
+        let meter = global::meter("auric");
+        let size = meter.u64_histogram("auric.lane.batch.size").with_unit("{mutation}");
+        let duration = meter.f64_histogram("auric.lane.batch.duration").with_unit("s");
+        Self {
+            size: size
+                .with_description("The mutations of each run of a batch, runs again included")
+                .with_boundaries(SIZE_BOUNDS.to_vec())
+                .build(),
+            duration: duration
+                .with_description("How long each run of a batch took, runs again included")
+                .with_boundaries(DURATION_BOUNDS_S.to_vec())
+                .build(),
+            lane: KeyValue::new("auric.lane", i64::from(lane.number())),
+        }
+    }
+
+    fn observe(&self, works: usize, time: Duration) {
+        let lane = std::slice::from_ref(&self.lane);
+        self.size.record(works.try_into().unwrap_or(u64::MAX), lane);
+        self.duration.record(time.as_secs_f64(), lane);
+    }
+}
+
+/// The bounds of the buckets of a batch's size.
+const SIZE_BOUNDS: [f64; 12] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0, 4_096.0];
+
+/// The bounds of the buckets of a batch's duration, in seconds.
+const DURATION_BOUNDS_S: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+
 /// The counters of one lane.
 pub(crate) struct Counters {
     lane: LaneId,
@@ -106,6 +147,7 @@ pub(crate) struct Counters {
     answered: AtomicU64,
     batch_size: Cells,
     batch_time_us: Cells,
+    runs: Runs,
     /// A moving average of the time from taking a batch to answering all of it.
     settle_time_us: AtomicU64,
     retries_contended: AtomicU64,
@@ -132,6 +174,7 @@ impl Counters {
             batch_size: Cells::new(0, u16::BITS),
             // 64 µs to 34 s.
             batch_time_us: Cells::new(6, 25),
+            runs: Runs::new(lane),
             settle_time_us: AtomicU64::new(0),
             retries_contended: AtomicU64::new(0),
             retries_lost: AtomicU64::new(0),
@@ -164,6 +207,7 @@ impl Counters {
     pub(crate) fn ran(&self, works: usize, time: Duration) {
         self.batch_size.observe(works.try_into().unwrap_or(u64::MAX));
         self.batch_time_us.observe(micros(time));
+        self.runs.observe(works, time);
     }
 
     /// Notes how long a whole batch took. Only the lane's own task may call this.

@@ -97,9 +97,13 @@ fn start() -> Lanes<Work, ()> {
 }
 
 #[tokio::test]
-async fn a_batch_span_links_to_the_span_of_every_mutation_in_it() {
+async fn a_batch_has_a_span_that_links_to_every_mutation_in_it_that_has_one() {
     let recorder = recorder();
     let lanes = start();
+
+    // Nobody asks for a span: there is none, not even the batch's.
+    lanes.submit(b"player", Work::Fine, None).await.unwrap();
+    assert!(recorder.0.lock().unwrap().names.values().all(|name| *name != "batch"));
 
     let post = lanes.submit(b"player", Work::Fine, None).instrument(info_span!("post"));
     let claim = lanes.submit(b"player", Work::Fine, None).instrument(info_span!("claim"));
@@ -107,7 +111,9 @@ async fn a_batch_span_links_to_the_span_of_every_mutation_in_it() {
 
     posted.unwrap();
     claimed.unwrap();
-    assert_eq!(recorder.0.lock().unwrap().links, [("batch", "post"), ("batch", "claim")]);
+    // Both ways: from a mutation's trace one finds what was done for it.
+    let links = [("batch", "post"), ("post", "batch"), ("batch", "claim"), ("claim", "batch")];
+    assert_eq!(recorder.0.lock().unwrap().links, links);
 }
 
 #[tokio::test]

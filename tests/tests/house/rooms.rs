@@ -5,7 +5,7 @@ use auric_tests::tree::{File, Tree};
 use super::{allows, catches, code_of, code_with_tests_of, holds, paths_of, tree};
 
 /// What would bring input, output, time or chance into `domain/`.
-const IMPURE: [&str; 28] = [
+const IMPURE: [&str; 29] = [
     "tokio",
     "tokio_util",
     "futures",
@@ -23,6 +23,7 @@ const IMPURE: [&str; 28] = [
     "auric_lanes",
     "auric_telemetry",
     "tracing",
+    "opentelemetry",
     "std::fs",
     "std::env",
     "std::net",

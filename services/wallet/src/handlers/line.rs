@@ -6,6 +6,7 @@
 use auric_ids::TraceId;
 use auric_lanes::Refused;
 
+use super::{figures, trace};
 use crate::domain::{Action, Direction, HoldAsk, Leg, Method, Mutation, MutationKey, Rejection, Unstored, Verdict};
 
 /// Legs that a line spells out; it counts the rest.
@@ -20,6 +21,8 @@ pub struct Line {
     idempotency_key: String,
     method: &'static str,
     trace_id: String,
+    /// Whether that trace is kept.
+    traced: bool,
     written: bool,
 }
 
@@ -35,6 +38,7 @@ impl Line {
             idempotency_key: mutation.key.key.to_string(),
             method: mutation.action.method().as_str(),
             trace_id: mutation.trace_id.to_string(),
+            traced: trace::is_kept(),
             written: false,
         }
     }
@@ -48,13 +52,13 @@ impl Line {
                 self.write(outcome.is_ok() || self.method == "VoidMutation", *replayed, error);
             }
             Ok(Verdict::Unstored(unstored)) => self.write(false, false, Some(word(unstored))),
-            Err(refused) => self.write(false, false, Some(&refused.to_string())),
+            Err(refused) => self.write(false, false, Some(refused_word(refused))),
         }
     }
 
     fn write(&mut self, success: bool, replayed: bool, error: Option<&str>) {
         self.written = true;
-        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id, written: _ } = self;
+        let Self { player_id, amount, reason, caller, idempotency_key, method, trace_id, traced, written: _ } = self;
         let end = if success { "applied" } else { "refused" };
         tracing::info!(
             player_id,
@@ -67,6 +71,7 @@ impl Line {
             idempotency_key,
             method,
             trace_id,
+            traced,
             "{method} {end}",
         );
     }
@@ -90,9 +95,11 @@ pub fn log_malformed(method: Method, key: Option<&MutationKey>, trace_id: &Trace
         idempotency_key: key.map(|key| key.key.to_string()).unwrap_or_default(),
         method: method.as_str(),
         trace_id: trace_id.to_string(),
+        traced: trace::is_kept(),
         written: false,
     };
     line.write(false, false, Some("INVALID_ARGUMENT"));
+    figures::count_malformed(method);
 }
 
 /// The word for what was never decided.
@@ -102,6 +109,19 @@ pub const fn word(unstored: &Unstored) -> &'static str {
         Unstored::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",
         Unstored::HoldNotFound(_) => "HOLD_NOT_FOUND",
         Unstored::NotYourHold(_) => "NOT_YOUR_HOLD",
+    }
+}
+
+/// The word for what got no answer; only after the last of them may something have happened.
+pub const fn refused_word(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::QueueFull { .. } => "QUEUE_FULL",
+        Refused::DeadlinePassed => "DEADLINE_EXCEEDED",
+        Refused::Draining => "DRAINING",
+        Refused::Contended => "CONTENDED",
+        Refused::Unavailable => "UNAVAILABLE",
+        Refused::Fault => "INTERNAL",
+        Refused::Unknown => "OUTCOME_UNKNOWN",
     }
 }
 

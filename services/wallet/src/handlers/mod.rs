@@ -1,11 +1,13 @@
 //! What the wallet does with a request: mutations go through lanes, reads go to the store.
 
+mod figures;
 mod line;
 mod mutate;
 mod read;
 mod reload;
 mod report;
 mod tally;
+mod trace;
 mod verify;
 
 use std::sync::Arc;

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use auric_db::StoreError;
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
-use super::{Handlers, line::Line};
+use super::{Handlers, figures, line::Line, trace};
 use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide};
 use crate::store::WalletStore;
 
@@ -36,7 +37,11 @@ impl Batcher for Ledger {
             keys.add(mutation);
         }
         let (mut book, transaction) = self.store.open(keys).await.map_err(batch_error)?;
-        let verdicts = batch.iter().map(|mutation| decide(&mut book, &rules, mutation)).collect();
+        let deciding = trace::decide();
+        let verdicts: Vec<Verdict> =
+            deciding.in_scope(|| batch.iter().map(|mutation| decide(&mut book, &rules, mutation)).collect());
+        trace::decided(&deciding, &verdicts);
+        drop(deciding);
         let slot = i16::try_from(self.slot_offset.wrapping_add(lane.number()) % SLOTS).unwrap_or_default();
         transaction.commit(book.into_journal(), slot).await.map_err(batch_error)?;
         Ok(verdicts)
@@ -56,16 +61,22 @@ impl Handlers {
     pub async fn mutate(&self, mutation: Mutation, deadline: Option<Instant>) -> Result<Verdict, Refused> {
         let lane = mutation.lane_key().to_owned();
         let line = Line::of(&mutation);
-        let answer = self.lanes.submit(lane.as_bytes(), mutation, deadline).await;
+        let (span, method) = (trace::mutation(&mutation), mutation.action.method());
+        let answer = self.lanes.submit(lane.as_bytes(), mutation, deadline).instrument(span.clone()).await;
         self.tally.count(&answer);
-        line.log(&answer);
+        figures::count(method, &answer);
+        trace::answered(&span, &answer);
+        span.in_scope(|| line.log(&answer));
         answer
     }
 }
 
 fn batch_error(error: StoreError) -> BatchError {
     match error {
-        StoreError::Contended(..) => BatchError::Contended(error.into()),
+        StoreError::Contended(kind, _) => {
+            figures::count_contention(kind);
+            BatchError::Contended(error.into())
+        }
         StoreError::Lost(_) => BatchError::Lost(error.into()),
         StoreError::Unavailable(_) => BatchError::Unavailable(error.into()),
         StoreError::Fault(_) | StoreError::Corrupt(_) => BatchError::Fault(error.into()),

@@ -1,11 +1,12 @@
 //! What a batch reads: locks first, and everything else in new statements.
 
-use auric_db::{DbTime, StoreError};
+use auric_db::{DbTime, StoreError, Traced as _};
 use auric_ids::{AssetId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row as _, Transaction};
 
+use super::sql;
 use crate::domain::{BalanceKey, BatchKeys, Opened, Player, Row};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -20,6 +21,7 @@ pub async fn lock(transaction: &mut Transaction<'static, Postgres>, players: &[&
     )
     .bind(players)
     .execute(&mut **transaction)
+    .traced(sql("SELECT players FOR UPDATE"))
     .await?;
     Ok(usize::try_from(locked.rows_affected()).unwrap_or(usize::MAX))
 }
@@ -41,6 +43,7 @@ pub async fn book(transaction: &mut Transaction<'static, Postgres>, keys: &Batch
     .bind(callers)
     .bind(names)
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT mutations"))
     .await?;
     opened.records = records.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
 
@@ -72,6 +75,7 @@ pub async fn clock_and_players(
     )
     .bind(names)
     .fetch_all(connection)
+    .traced(sql("SELECT players"))
     .await?;
     let mut now = Timestamp::EPOCH;
     let mut players = Vec::with_capacity(rows.len());
@@ -87,7 +91,11 @@ pub async fn clock_and_players(
 /// Reads the holds that `keys` names.
 pub async fn holds<'c>(connection: impl sqlx::PgExecutor<'c>, keys: &BatchKeys) -> Result<Vec<HoldDbRow>, StoreError> {
     let names: Vec<&str> = keys.holds.iter().map(auric_ids::HoldId::as_str).collect();
-    Ok(sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)").bind(names).fetch_all(connection).await?)
+    Ok(sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)")
+        .bind(names)
+        .fetch_all(connection)
+        .traced(sql("SELECT holds"))
+        .await?)
 }
 
 async fn balances(
@@ -105,6 +113,7 @@ async fn balances(
     .bind(owners)
     .bind(assets)
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT balances"))
     .await?;
     rows.into_iter().map(BalanceRow::into_domain).collect()
 }
@@ -126,6 +135,7 @@ async fn claims(
     .bind(guards.iter().map(|guard| guard.claim_type.as_str()).collect::<Vec<_>>())
     .bind(guards.iter().map(|guard| guard.claim_key.as_str()).collect::<Vec<_>>())
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT claims"))
     .await?;
     opened.claims = claims.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
     Ok(())
@@ -150,6 +160,7 @@ async fn due(transaction: &mut Transaction<'static, Postgres>, opened: &mut Open
     )
     .bind(&names)
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT holds"))
     .await?;
     for row in rows {
         let row = row.into_domain()?;
@@ -160,6 +171,7 @@ async fn due(transaction: &mut Transaction<'static, Postgres>, opened: &mut Open
     let rows: Vec<BalanceRow> = sqlx::query_as("SELECT * FROM balances WHERE player_id = ANY($1)")
         .bind(&names)
         .fetch_all(&mut **transaction)
+        .traced(sql("SELECT balances"))
         .await?;
     opened.balances.extend(rows.into_iter().map(BalanceRow::into_domain).collect::<Result<Vec<_>, _>>()?);
     Ok(())

@@ -9,7 +9,7 @@ mod write;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{DbTime, StoreError};
+use auric_db::{DbTime, Statement, StoreError, Traced as _};
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgPool;
@@ -45,11 +45,11 @@ impl PostgresStore {
     /// waits for another copy's insert while it holds locks could close a circle.
     async fn begin_locked(&self, players: &[&str]) -> Result<Transaction<'static, Postgres>, StoreError> {
         loop {
-            let mut transaction = self.pool.begin().await.map_err(unavailable)?;
+            let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
             if players.is_empty() || load::lock(&mut transaction, players).await? == players.len() {
                 return Ok(transaction);
             }
-            transaction.rollback().await?;
+            transaction.rollback().traced(sql("ROLLBACK")).await?;
             sqlx::query(
                 "INSERT INTO players (player_id)
                  SELECT wanted.player_id
@@ -59,6 +59,7 @@ impl PostgresStore {
             )
             .bind(players)
             .execute(&self.pool)
+            .traced(sql("INSERT players"))
             .await?;
         }
     }
@@ -79,14 +80,15 @@ impl WalletStore for PostgresStore {
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
-        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(unavailable)?;
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
         let opened = load::book(&mut snapshot, keys).await?;
-        snapshot.rollback().await?;
+        snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let now: DbTime = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.pool).await?;
+        let now: DbTime =
+            sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.pool).traced(sql("SELECT")).await?;
         Ok(now.0)
     }
 
@@ -119,6 +121,7 @@ impl WalletStore for PostgresStore {
             .bind(query.asset.as_ref().map(AssetId::as_str))
             .bind(i64::from(query.limit))
             .fetch_all(&self.pool)
+            .traced(sql("SELECT entries"))
             .await?;
         rows.into_iter().map(EntryRow::into_domain).collect()
     }
@@ -134,6 +137,7 @@ impl WalletStore for PostgresStore {
         .bind(players)
         .bind(numbers)
         .fetch_all(&self.pool)
+        .traced(sql("SELECT entries"))
         .await?;
         rows.into_iter().map(EntryRow::into_domain).collect()
     }
@@ -144,6 +148,7 @@ impl WalletStore for PostgresStore {
                 .bind(key.caller.as_str())
                 .bind(key.key.as_str())
                 .fetch_optional(&self.pool)
+                .traced(sql("SELECT mutations"))
                 .await?;
         row.map(RecordRow::into_domain).transpose()
     }
@@ -160,6 +165,7 @@ impl WalletStore for PostgresStore {
         .bind(after.map_or("", |key| key.key.as_str()))
         .bind(i64::from(limit))
         .fetch_all(&self.pool)
+        .traced(sql("SELECT mutations"))
         .await?;
         rows.into_iter().map(RecordRow::into_domain).collect()
     }
@@ -168,6 +174,7 @@ impl WalletStore for PostgresStore {
         let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.pool)
+            .traced(sql("SELECT holds"))
             .await?;
         row.map(HoldDbRow::into_kept).transpose()
     }
@@ -190,6 +197,7 @@ impl WalletStore for PostgresStore {
         .bind(bigint(query.age_micros_min))
         .bind(i64::from(query.limit))
         .fetch_all(&self.pool)
+        .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
     }
@@ -207,6 +215,7 @@ impl WalletStore for PostgresStore {
         .bind(query.from_day)
         .bind(query.to_day)
         .fetch_all(&self.pool)
+        .traced(sql("SELECT flows"))
         .await?;
         rows.into_iter().map(FlowRow::into_domain).collect()
     }
@@ -217,26 +226,32 @@ impl WalletStore for PostgresStore {
                 .bind(after.map_or("", PlayerId::as_str))
                 .bind(i64::from(limit))
                 .fetch_all(&self.pool)
+                .traced(sql("SELECT players"))
                 .await?;
         names.into_iter().map(id).collect()
     }
 
     async fn player_count(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&self.pool).await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players")
+            .fetch_one(&self.pool)
+            .traced(sql("SELECT players"))
+            .await?;
         Ok(count.unsigned_abs())
     }
 
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
-        let mut snapshot = self.pool.begin_with(SNAPSHOT).await.map_err(unavailable)?;
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
         let name = player.as_str();
         let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = $1")
             .bind(name)
             .fetch_optional(&mut *snapshot)
+            .traced(sql("SELECT players"))
             .await?;
         let rows: Vec<BalanceRow> =
             sqlx::query_as("SELECT * FROM balances WHERE player_id = $1 ORDER BY asset_id, pool_id")
                 .bind(name)
                 .fetch_all(&mut *snapshot)
+                .traced(sql("SELECT balances"))
                 .await?;
         let holds: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
@@ -246,8 +261,9 @@ impl WalletStore for PostgresStore {
         )
         .bind(name)
         .fetch_all(&mut *snapshot)
+        .traced(sql("SELECT holds"))
         .await?;
-        snapshot.commit().await?;
+        snapshot.commit().traced(sql("COMMIT")).await?;
         Ok(Portrait {
             player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
@@ -260,22 +276,23 @@ impl WalletStore for PostgresStore {
             .bind(hash.as_bytes().as_slice())
             .bind(content)
             .execute(&self.pool)
+            .traced(sql("INSERT catalogs"))
             .await?;
         Ok(())
     }
 
     async fn catalog(&self, hash: CatalogHash) -> Result<Option<String>, StoreError> {
         let found = sqlx::query_scalar("SELECT content FROM catalogs WHERE hash = $1");
-        Ok(found.bind(hash.as_bytes().as_slice()).fetch_optional(&self.pool).await?)
+        Ok(found.bind(hash.as_bytes().as_slice()).fetch_optional(&self.pool).traced(sql("SELECT catalogs")).await?)
     }
 
     async fn newest_catalog(&self) -> Result<Option<String>, StoreError> {
         let newest = sqlx::query_scalar("SELECT content FROM catalogs ORDER BY created_at DESC LIMIT 1");
-        Ok(newest.fetch_optional(&self.pool).await?)
+        Ok(newest.fetch_optional(&self.pool).traced(sql("SELECT catalogs")).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await.map_err(unavailable)?;
+        sqlx::query("SELECT 1").execute(&self.pool).traced(sql("SELECT")).await.map_err(unavailable)?;
         Ok(())
     }
 
@@ -288,12 +305,12 @@ impl WalletStore for PostgresStore {
 impl WalletTx for PostgresTx {
     async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
         if journal.is_empty() {
-            self.transaction.rollback().await?;
+            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(());
         }
         write::journal(&mut self.transaction, &journal, slot).await?;
         // From here on a failure says nothing about the outcome.
-        self.transaction.commit().await.map_err(StoreError::Lost)
+        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }
 }
 
@@ -303,6 +320,11 @@ fn unavailable(error: sqlx::Error) -> StoreError {
         StoreError::Lost(error) => StoreError::Unavailable(error),
         other => other,
     }
+}
+
+/// Names a statement for traces and metrics.
+const fn sql(summary: &'static str) -> Statement {
+    Statement::postgres(summary)
 }
 
 /// A point in time as a parameter.

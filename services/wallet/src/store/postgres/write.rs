@@ -1,10 +1,10 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
 
-use auric_db::StoreError;
+use auric_db::{StoreError, Traced as _};
 use auric_ids::PlayerId;
 use sqlx::{Postgres, Transaction};
 
-use super::db_time;
+use super::{db_time, sql};
 use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
@@ -52,6 +52,7 @@ async fn records(transaction: &mut Tx, records: &[Record]) -> Result<(), StoreEr
     .bind(outcomes)
     .bind(column(records, |record| db_time(record.time)))
     .execute(&mut **transaction)
+    .traced(sql("INSERT mutations"))
     .await?;
     expect_rows(records.len(), written.rows_affected())
 }
@@ -70,6 +71,7 @@ async fn claims(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreErro
     .bind(column(claims, |(_, key, _)| key.key.as_str()))
     .bind(column(claims, |(.., time)| db_time(*time)))
     .execute(&mut **transaction)
+    .traced(sql("INSERT claims"))
     .await?;
     expect_rows(claims.len(), written.rows_affected())
 }
@@ -100,6 +102,7 @@ async fn holds(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError
     .bind(column(&ended, |row| bigint(row.version)))
     .bind(db_time(journal.time))
     .execute(&mut **transaction)
+    .traced(sql("UPDATE holds"))
     .await?;
     expect_rows(ended.len(), written.rows_affected())
 }
@@ -134,6 +137,7 @@ async fn insert_holds(transaction: &mut Tx, new: &[&HoldRow], journal: &Journal)
     .bind(ended)
     .bind(db_time(journal.time))
     .execute(&mut **transaction)
+    .traced(sql("INSERT holds"))
     .await?;
     expect_rows(new.len(), written.rows_affected())?;
 
@@ -148,6 +152,7 @@ async fn insert_holds(transaction: &mut Tx, new: &[&HoldRow], journal: &Journal)
         .bind(column(&others, |(player, _)| player.as_str()))
         .bind(column(&others, |(_, hold)| *hold))
         .execute(&mut **transaction)
+        .traced(sql("INSERT hold_players"))
         .await?;
     Ok(())
 }
@@ -188,6 +193,7 @@ async fn entries(transaction: &mut Tx, entries: &[Entry]) -> Result<(), StoreErr
     .bind(column(entries, |entry| db_time(entry.time)))
     .bind(column(entries, |entry| entry.hash.as_slice()))
     .execute(&mut **transaction)
+    .traced(sql("INSERT entries"))
     .await?;
     expect_rows(entries.len(), written.rows_affected())
 }
@@ -231,6 +237,7 @@ async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreEr
     .bind(column(balances, |(_, row)| bigint(row.version)))
     .bind(db_time(journal.time))
     .execute(&mut **transaction)
+    .traced(sql("INSERT balances"))
     .await?;
     expect_rows(balances.len(), written.rows_affected())
 }
@@ -256,6 +263,7 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
     .bind(column(players, |(_, player)| db_time(player.head.time)))
     .bind(column(players, |(_, player)| player.next_expiry.map(db_time)))
     .execute(&mut **transaction)
+    .traced(sql("UPDATE players"))
     .await?;
     expect_rows(players.len(), written.rows_affected())
 }
@@ -278,6 +286,7 @@ async fn flows(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(),
     .bind(column(&flows, |(_, flow)| bigint(flow.burned_units)))
     .bind(slot)
     .execute(&mut **transaction)
+    .traced(sql("INSERT flows"))
     .await?;
     expect_rows(flows.len(), written.rows_affected())
 }

@@ -1,12 +1,12 @@
 //! What a batch reads. `CROSS JOIN` keeps the planner from scanning a table once for each wanted row.
 
-use auric_db::StoreError;
+use auric_db::{StoreError, Traced as _};
 use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
-use super::array;
+use super::{array, sql};
 use crate::domain::{BatchKeys, HoldRow, Opened, Player};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -24,6 +24,7 @@ pub async fn holds(transaction: &mut Tx, keys: &BatchKeys) -> Result<Vec<HoldRow
     )
     .bind(array(&keys.holds, |id| json!(id)))
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT holds"))
     .await?;
     rows.into_iter().map(HoldDbRow::into_domain).collect()
 }
@@ -40,6 +41,7 @@ async fn players<'a>(
     )
     .bind(array(players, |player| json!(player)))
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT players"))
     .await?;
     rows.into_iter().map(PlayerRow::into_domain).collect()
 }
@@ -61,6 +63,7 @@ pub async fn book(
     )
     .bind(array(&keys.assets, |(player, asset)| json!([player, asset])))
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT balances"))
     .await?;
     opened.balances = rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?;
 
@@ -71,6 +74,7 @@ pub async fn book(
     )
     .bind(array(&keys.mutations, |key| json!([key.caller, key.key])))
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT mutations"))
     .await?;
     opened.records = rows.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
 
@@ -86,6 +90,7 @@ pub async fn book(
         )
         .bind(array(&keys.guards, |guard| json!([guard.player, guard.claim_type, guard.claim_key])))
         .fetch_all(&mut **transaction)
+        .traced(sql("SELECT claims"))
         .await?;
         opened.claims = rows.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
     }
@@ -108,6 +113,7 @@ async fn due(transaction: &mut Tx, opened: &mut Opened) -> Result<(), StoreError
     )
     .bind(&names)
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT holds"))
     .await?;
     for row in rows {
         let row = row.into_domain()?;
@@ -120,6 +126,7 @@ async fn due(transaction: &mut Tx, opened: &mut Opened) -> Result<(), StoreError
     )
     .bind(&names)
     .fetch_all(&mut **transaction)
+    .traced(sql("SELECT balances"))
     .await?;
     opened.balances.extend(rows.into_iter().map(BalanceRow::into_domain).collect::<Result<Vec<_>, _>>()?);
     Ok(())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{SqliteDatabase, StoreError};
+use auric_db::{SqliteDatabase, Statement, StoreError, Traced as _};
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
 use auric_time::{Clock, Timestamp};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ impl SqliteStore {
 #[async_trait]
 impl WalletStore for SqliteStore {
     async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
         let holds = load::holds(&mut transaction, &keys).await?;
         for row in &holds {
             keys.add_hold(&row.hold);
@@ -52,10 +52,10 @@ impl WalletStore for SqliteStore {
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
-        let mut snapshot = self.database.readers.begin().await?;
+        let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
         let holds = load::holds(&mut snapshot, keys).await?;
         let opened = load::book(&mut snapshot, keys, holds, self.clock.now()).await?;
-        snapshot.rollback().await?;
+        snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
 
@@ -92,6 +92,7 @@ impl WalletStore for SqliteStore {
             .bind(query.asset.as_ref().map(AssetId::as_str))
             .bind(i64::from(query.limit))
             .fetch_all(&self.database.readers)
+            .traced(sql("SELECT entries"))
             .await?;
         rows.into_iter().map(EntryRow::into_domain).collect()
     }
@@ -104,6 +105,7 @@ impl WalletStore for SqliteStore {
         )
         .bind(array(wanted, |(player, number)| json!([player, bigint(*number)])))
         .fetch_all(&self.database.readers)
+        .traced(sql("SELECT entries"))
         .await?;
         rows.into_iter().map(EntryRow::into_domain).collect()
     }
@@ -114,6 +116,7 @@ impl WalletStore for SqliteStore {
                 .bind(key.caller.as_str())
                 .bind(key.key.as_str())
                 .fetch_optional(&self.database.readers)
+                .traced(sql("SELECT mutations"))
                 .await?;
         row.map(RecordRow::into_domain).transpose()
     }
@@ -130,6 +133,7 @@ impl WalletStore for SqliteStore {
         .bind(after.map_or("", |key| key.key.as_str()))
         .bind(i64::from(limit))
         .fetch_all(&self.database.readers)
+        .traced(sql("SELECT mutations"))
         .await?;
         rows.into_iter().map(RecordRow::into_domain).collect()
     }
@@ -138,6 +142,7 @@ impl WalletStore for SqliteStore {
         let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ?1")
             .bind(id.as_str())
             .fetch_optional(&self.database.readers)
+            .traced(sql("SELECT holds"))
             .await?;
         row.map(HoldDbRow::into_kept).transpose()
     }
@@ -161,6 +166,7 @@ impl WalletStore for SqliteStore {
         .bind(before)
         .bind(i64::from(query.limit))
         .fetch_all(&self.database.readers)
+        .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
     }
@@ -178,6 +184,7 @@ impl WalletStore for SqliteStore {
         .bind(query.from_day)
         .bind(query.to_day)
         .fetch_all(&self.database.readers)
+        .traced(sql("SELECT flows"))
         .await?;
         rows.into_iter().map(FlowRow::into_domain).collect()
     }
@@ -188,26 +195,32 @@ impl WalletStore for SqliteStore {
                 .bind(after.map_or("", PlayerId::as_str))
                 .bind(i64::from(limit))
                 .fetch_all(&self.database.readers)
+                .traced(sql("SELECT players"))
                 .await?;
         names.into_iter().map(id).collect()
     }
 
     async fn player_count(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players").fetch_one(&self.database.readers).await?;
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM players")
+            .fetch_one(&self.database.readers)
+            .traced(sql("SELECT players"))
+            .await?;
         Ok(count.unsigned_abs())
     }
 
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
-        let mut snapshot = self.database.readers.begin().await?;
+        let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
         let name = player.as_str();
         let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = ?1")
             .bind(name)
             .fetch_optional(&mut *snapshot)
+            .traced(sql("SELECT players"))
             .await?;
         let rows: Vec<BalanceRow> =
             sqlx::query_as("SELECT * FROM balances WHERE player_id = ?1 ORDER BY asset_id, pool_id")
                 .bind(name)
                 .fetch_all(&mut *snapshot)
+                .traced(sql("SELECT balances"))
                 .await?;
         let holds: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
@@ -217,8 +230,9 @@ impl WalletStore for SqliteStore {
         )
         .bind(name)
         .fetch_all(&mut *snapshot)
+        .traced(sql("SELECT holds"))
         .await?;
-        snapshot.commit().await?;
+        snapshot.commit().traced(sql("COMMIT")).await?;
         Ok(Portrait {
             player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
@@ -234,22 +248,27 @@ impl WalletStore for SqliteStore {
         .bind(content)
         .bind(self.clock.now().micros())
         .execute(&self.database.writer)
+        .traced(sql("INSERT catalogs"))
         .await?;
         Ok(())
     }
 
     async fn catalog(&self, hash: CatalogHash) -> Result<Option<String>, StoreError> {
         let found = sqlx::query_scalar("SELECT content FROM catalogs WHERE hash = ?1");
-        Ok(found.bind(hash.as_bytes().as_slice()).fetch_optional(&self.database.readers).await?)
+        Ok(found
+            .bind(hash.as_bytes().as_slice())
+            .fetch_optional(&self.database.readers)
+            .traced(sql("SELECT catalogs"))
+            .await?)
     }
 
     async fn newest_catalog(&self) -> Result<Option<String>, StoreError> {
         let newest = sqlx::query_scalar("SELECT content FROM catalogs ORDER BY created_at DESC LIMIT 1");
-        Ok(newest.fetch_optional(&self.database.readers).await?)
+        Ok(newest.fetch_optional(&self.database.readers).traced(sql("SELECT catalogs")).await?)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.database.readers).await?;
+        sqlx::query("SELECT 1").execute(&self.database.readers).traced(sql("SELECT")).await?;
         Ok(())
     }
 
@@ -263,12 +282,17 @@ impl WalletStore for SqliteStore {
 impl WalletTx for SqliteTx {
     async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
         if journal.is_empty() {
-            self.transaction.rollback().await?;
+            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(());
         }
         write::journal(&mut self.transaction, &journal, slot).await?;
-        self.transaction.commit().await.map_err(StoreError::Lost)
+        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }
+}
+
+/// Names a statement for traces and metrics.
+const fn sql(summary: &'static str) -> Statement {
+    Statement::sqlite(summary)
 }
 
 /// Many rows as one JSON array.

@@ -1,10 +1,10 @@
 //! What a batch writes: table by table, and every row counted.
 
-use auric_db::StoreError;
+use auric_db::{Statement, StoreError, Traced as _};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
-use super::array;
+use super::{array, sql};
 use crate::domain::{Entry, HoldRow, Journal, Record};
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
@@ -13,25 +13,25 @@ type Tx = Transaction<'static, Sqlite>;
 /// Writes everything, keys first.
 pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
     let records = journal.records.iter().map(record).collect::<Result<_, _>>()?;
-    write(transaction, INSERT_RECORDS, records).await?;
+    write(transaction, (sql("INSERT mutations"), INSERT_RECORDS), records).await?;
 
     let claim = |(guard, key, time): &(crate::domain::Guard, crate::domain::MutationKey, _)| {
         json!([guard.player, guard.claim_type, guard.claim_key, key.caller, key.key, time])
     };
-    write(transaction, INSERT_CLAIMS, journal.claims.iter().map(claim).collect()).await?;
+    write(transaction, (sql("INSERT claims"), INSERT_CLAIMS), journal.claims.iter().map(claim).collect()).await?;
 
     let (new, ended): (Vec<&HoldRow>, Vec<&HoldRow>) = journal.holds.iter().partition(|row| row.version == 1);
     let others =
         new.iter().flat_map(|row| other_players(&row.hold).into_iter().map(|player| json!([player, row.hold.id])));
     let others = others.collect();
     let new = new.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?;
-    write(transaction, INSERT_HOLDS, new).await?;
-    write(transaction, INSERT_HOLD_PLAYERS, others).await?;
+    write(transaction, (sql("INSERT holds"), INSERT_HOLDS), new).await?;
+    write(transaction, (sql("INSERT hold_players"), INSERT_HOLD_PLAYERS), others).await?;
     let ended = ended.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?;
-    write(transaction, UPDATE_HOLDS, ended).await?;
+    write(transaction, (sql("UPDATE holds"), UPDATE_HOLDS), ended).await?;
 
     let entries = journal.entries.iter().map(entry).collect::<Result<_, _>>()?;
-    write(transaction, INSERT_ENTRIES, entries).await?;
+    write(transaction, (sql("INSERT entries"), INSERT_ENTRIES), entries).await?;
 
     let balances = journal.balances.iter().map(|(key, row)| {
         let [available, held, room, owed] = row.balance.parts().map(bigint);
@@ -53,27 +53,31 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
             journal.time,
         ])
     });
-    write(transaction, UPSERT_BALANCES, balances.collect()).await?;
+    write(transaction, (sql("INSERT balances"), UPSERT_BALANCES), balances.collect()).await?;
 
     let players = journal.players.iter().map(|(id, player)| {
         let (loaded, head) = (bigint(player.loaded.number), player.head);
         json!([id, loaded, bigint(head.number), hex::encode(head.hash), head.time, player.next_expiry])
     });
-    write(transaction, UPSERT_PLAYERS, players.collect()).await?;
+    write(transaction, (sql("INSERT players"), UPSERT_PLAYERS), players.collect()).await?;
 
     let flows = journal.flows.iter().map(|((asset, reason, day), flow)| {
         json!([asset, reason, day, slot, bigint(flow.issued_units), bigint(flow.burned_units)])
     });
-    write(transaction, UPSERT_FLOWS, flows.collect()).await
+    write(transaction, (sql("INSERT flows"), UPSERT_FLOWS), flows.collect()).await
 }
 
-async fn write(transaction: &mut Tx, statement: &'static str, rows: Vec<Value>) -> Result<(), StoreError> {
+async fn write(
+    transaction: &mut Tx,
+    (statement, text): (Statement, &'static str),
+    rows: Vec<Value>,
+) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
     let expected = rows.len();
-    let written =
-        sqlx::query(statement).bind(array(rows, |row| row)).execute(&mut **transaction).await?.rows_affected();
+    let query = sqlx::query(text).bind(array(rows, |row| row));
+    let written = query.execute(&mut **transaction).traced(statement).await?.rows_affected();
     if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
 }
 
