@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, Response, StatusCode, request};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use prost::bytes::Bytes;
 use tonic::body::Body;
+use tonic::metadata::MetadataMap;
 use tonic::{Code, ConnectError, Status};
 use tower::{Service as _, ServiceExt as _};
 
@@ -19,7 +20,7 @@ use crate::fleet::Fleet;
 use crate::method::Method;
 use crate::rank::Player;
 use crate::verdict::{self, Again};
-use crate::{ANSWER_BYTES_MAX, backoff, trace};
+use crate::{ANSWER_BYTES_MAX, backoff, span};
 
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -40,7 +41,9 @@ pub(crate) struct Asked {
 impl Asked {
     /// Reads the request, and puts the trace of now into it.
     pub(crate) fn read(request: &mut Request<Body>, policy: &Policy) -> Self {
-        trace::inject(request.headers_mut());
+        let mut metadata = MetadataMap::from_headers(std::mem::take(request.headers_mut()));
+        auric_telemetry::context::inject(&mut metadata);
+        *request.headers_mut() = metadata.into_headers();
         let told = Deadline::of(request);
         Self {
             method: Method::of(request.uri().path()),
@@ -61,6 +64,7 @@ struct Call {
 /// How an attempt ended.
 struct Ended {
     result: Result<Response<Body>, Status>,
+    code: Code,
     /// Whether asking again may help; without it the result is the answer.
     again: Option<Again>,
     /// The copy did not answer at all.
@@ -68,30 +72,33 @@ struct Ended {
 }
 
 impl Ended {
-    fn answered(response: Response<Body>, again: Option<Again>) -> Self {
-        Self { result: Ok(response), again, is_broken: false }
+    fn answered(response: Response<Body>, code: Code, again: Option<Again>) -> Self {
+        Self { result: Ok(response), code, again, is_broken: false }
+    }
+
+    fn failed(status: Status) -> Self {
+        Self { code: status.code(), result: Err(status), again: None, is_broken: false }
     }
 
     fn broken(problem: Problem, outcome_is_unknown: bool) -> Self {
         let again = Some(Again { after: Duration::ZERO, outcome_is_unknown });
-        Self { result: Err(problem.into_status()), again, is_broken: true }
+        Self { again, is_broken: true, ..Self::failed(problem.into_status()) }
+    }
+
+    /// Tells the span how the call ended.
+    fn end(self, attempts: u32) -> Result<Response<Body>, Status> {
+        span::end(self.code, attempts);
+        self.result
     }
 }
 
 pub(crate) async fn run(fleet: &Fleet, asked: Asked, request: Request<Body>) -> Result<Response<Body>, Status> {
     let (parts, body) = request.into_parts();
-    let result = if asked.method == Method::Stream {
-        send_once(fleet, asked, parts, body).await
-    } else {
-        let message = body.collect().await?.to_bytes();
-        repeat(fleet, &Call { asked, parts, message }).await
-    };
-    let code = match &result {
-        Ok(response) => status_of(response.headers()).map_or(Code::Ok, |status| status.code()),
-        Err(status) => status.code(),
-    };
-    tracing::Span::current().record("rpc.response.status_code", tracing::field::debug(code));
-    result
+    if asked.method == Method::Stream {
+        return send_once(fleet, asked, parts, body).await;
+    }
+    let message = body.collect().await?.to_bytes();
+    repeat(fleet, &Call { asked, parts, message }).await
 }
 
 async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
@@ -102,7 +109,7 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
     loop {
         attempts = attempts.saturating_add(1);
         if call.asked.deadline.remaining().is_zero() {
-            return Err(too_late(attempts, outcome_is_unknown));
+            return Ended::failed(too_late(attempts, outcome_is_unknown)).end(attempts);
         }
         let ended = match fleet.pick(call.asked.player, &tried) {
             Some(copy) => {
@@ -111,8 +118,7 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
             }
             None => Ended::broken(nobody(fleet), false),
         };
-        tracing::Span::current().record("auric.attempts", attempts);
-        let Some(again) = ended.again else { return ended.result };
+        let Some(again) = ended.again else { return ended.end(attempts) };
         outcome_is_unknown |= again.outcome_is_unknown;
         if ended.is_broken {
             fleet.look_again();
@@ -121,7 +127,7 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
         let wait = if elsewhere { Duration::ZERO } else { backoff::wait(policy, attempts, again.after) };
         if attempts >= policy.attempts_max || wait >= call.asked.deadline.remaining() {
             let hides_it = outcome_is_unknown && !again.outcome_is_unknown;
-            return if hides_it { Err(unknown(attempts)) } else { ended.result };
+            return if hides_it { Ended::failed(unknown(attempts)).end(attempts) } else { ended.end(attempts) };
         }
         tracing::debug!(attempts, "asking again in {} ms", wait.as_millis());
         tokio::time::sleep(wait).await;
@@ -163,8 +169,9 @@ async fn send(
     match sent {
         Ok(response) if is_unary => whole(copy, response).await,
         Ok(response) => {
-            let again = status_of(response.headers()).and_then(|status| verdict::again(&status));
-            Ended::answered(response, again)
+            let status = status_of(response.headers());
+            let code = status.as_ref().map_or(Code::Ok, Status::code);
+            Ended::answered(response, code, status.as_ref().and_then(verdict::again))
         }
         Err(fault) => {
             let is_sent = !has::<ConnectError>(&fault);
@@ -207,22 +214,22 @@ async fn whole(copy: &ServiceCopy, response: Response<Body>) -> Ended {
         Ok(collected) => collected,
         Err(fault) if fault.is::<LengthLimitError>() => {
             let message = format!("the answer is longer than {ANSWER_BYTES_MAX} bytes");
-            return Ended { result: Err(Status::out_of_range(message)), again: None, is_broken: false };
+            return Ended::failed(Status::out_of_range(message));
         }
         Err(fault) => return Ended::broken(broken(copy, &chain(&*fault), true), true),
     };
     let trailers = collected.trailers().cloned();
     let status = trailers.as_ref().and_then(status_of).or_else(|| status_of(&parts.headers));
-    let again = match &status {
-        Some(status) => verdict::again(status),
+    let (code, again) = match &status {
+        Some(status) => (status.code(), verdict::again(status)),
         None if parts.status == StatusCode::OK => {
             return Ended::broken(broken(copy, "the answer ended too early", true), true);
         }
-        None => again_of_proxy(parts.status),
+        None => (Code::Unknown, again_of_proxy(parts.status)),
     };
     let body = Full::new(collected.to_bytes());
     let body = body.with_trailers(async move { trailers.map(Ok::<_, Infallible>) });
-    Ended::answered(Response::from_parts(parts, Body::new(body)), again)
+    Ended::answered(Response::from_parts(parts, Body::new(body)), code, again)
 }
 
 /// What stands between may answer in its own way.

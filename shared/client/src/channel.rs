@@ -14,6 +14,7 @@ use crate::call::{self, Asked};
 use crate::config::{ClientConfig, ConfigError};
 use crate::fleet::Fleet;
 use crate::resolve::{Dns, Resolver};
+use crate::span;
 
 /// Connects to a service; nobody needs to listen there yet. Any generated client takes the result: `FooServiceClient::new(connect(config).await?)`.
 ///
@@ -62,17 +63,7 @@ impl Service<http::Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let method = request.uri().path().trim_start_matches('/').to_owned();
-        let span = tracing::info_span!(
-            "call",
-            otel.name = method,
-            otel.kind = "client",
-            rpc.system.name = "grpc",
-            rpc.method = method,
-            server.address = self.fleet.targets(),
-            rpc.response.status_code = tracing::field::Empty,
-            auric.attempts = tracing::field::Empty,
-        );
+        let span = span::begin(request.uri().path(), &self.fleet.targets());
         let asked = span.in_scope(|| Asked::read(&mut request, self.fleet.policy()));
         let fleet = Arc::clone(&self.fleet);
         Box::pin(async move { call::run(&fleet, asked, request).await }.instrument(span))

@@ -32,7 +32,7 @@ mod fleet;
 mod method;
 mod rank;
 mod resolve;
-mod trace;
+mod span;
 mod verdict;
 
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;

@@ -10,7 +10,7 @@ use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_client::{Channel, Resolver, about, connect_with};
 use auric_testkit::proxy::Fault;
 
-use super::service::{Copy, hurried, post};
+use super::service::{Copy, hurried, in_time, post};
 
 /// Names that the test changes.
 #[derive(Clone, Default)]
@@ -101,7 +101,7 @@ async fn a_dead_copy_is_skipped_and_has_its_players_again_when_it_is_back() {
     // Only health checks still go there: far fewer than calls that would each try it first.
     let tried = copies[0].proxy.accepted() - dead;
     copies[0].proxy.set(Fault::None);
-    while home(&mut client, &copies, &of_first[0]).await == 1 {}
+    in_time(async { while home(&mut client, &copies, &of_first[0]).await == 1 {} }).await;
     assert!(usize::try_from(tried).unwrap() < of_first.len(), "{tried} connections to the dead copy");
 }
 
@@ -116,22 +116,28 @@ async fn copies_that_come_and_go_are_followed_without_a_failed_call() {
     }
     // Two come.
     names.set(&copies);
-    while !copies.iter().all(|copy| copy.service.count() > 0) {
-        for player in &all {
-            post_for(&mut client, player).await;
+    in_time(async {
+        while !copies.iter().all(|copy| copy.service.count() > 0) {
+            for player in &all {
+                post_for(&mut client, player).await;
+            }
         }
-    }
+    })
+    .await;
     // The first goes: from the names, and then altogether.
     names.set(&copies[1..]);
-    loop {
-        let before = copies[0].service.count();
-        for player in &all {
-            post_for(&mut client, player).await;
+    in_time(async {
+        loop {
+            let before = copies[0].service.count();
+            for player in &all {
+                post_for(&mut client, player).await;
+            }
+            if copies[0].service.count() == before {
+                break;
+            }
         }
-        if copies[0].service.count() == before {
-            break;
-        }
-    }
+    })
+    .await;
     copies[0].proxy.set(Fault::Gone);
     for player in &all {
         assert_ne!(home(&mut client, &copies, player).await, 0);

@@ -8,7 +8,7 @@ use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_client::{ClientConfig, ConfigError, Credential, Resolver, connect_with};
 use auric_ids::CallerId;
 
-use super::service::{Copy, hurried, post};
+use super::service::{Copy, Reply, Seen, away, hurried, in_time, post};
 
 struct Elsewhere(SocketAddr);
 
@@ -56,9 +56,12 @@ async fn a_credential_in_a_file_is_followed() {
     let mut wallet = auric_client::wallet(ClientConfig { credential, ..hurried(&copy.url()) }).await.unwrap();
     wallet.post(post("k")).await.unwrap();
     std::fs::write(&path, "second\n").unwrap();
-    while copy.service.seen().last().unwrap().headers["authorization"] != "Bearer second" {
-        wallet.post(post("k")).await.unwrap();
-    }
+    in_time(async {
+        while copy.service.seen().last().unwrap().headers["authorization"] != "Bearer second" {
+            wallet.post(post("k")).await.unwrap();
+        }
+    })
+    .await;
     assert_eq!(copy.service.seen()[0].headers["authorization"], "Bearer first");
 }
 
@@ -86,4 +89,24 @@ async fn any_generated_client_takes_the_channel() {
     let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
     wallet.post(post("k")).await.unwrap();
     health.check(tonic_health::pb::HealthCheckRequest::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_trace_of_the_caller_goes_on() {
+    let copy = Copy::start().await;
+    let mut wallet = copy.client().await;
+    let mut headers = http::HeaderMap::new();
+    let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    headers.insert("traceparent", traceparent.parse().unwrap());
+    let attached = auric_telemetry::context::extract(&headers).attach();
+    copy.service.then([Reply::Refuse(away())]);
+    wallet.post(post("traced")).await.unwrap();
+    drop(attached);
+    wallet.post(post("alone")).await.unwrap();
+    let sent: Vec<Option<String>> = copy.service.seen().iter().map(trace_of).collect();
+    assert_eq!(sent, [Some(traceparent.to_owned()), Some(traceparent.to_owned()), None]);
+}
+
+fn trace_of(seen: &Seen) -> Option<String> {
+    Some(seen.headers.get("traceparent")?.to_str().expect("it is text").to_owned())
 }

@@ -8,3 +8,4 @@ mod identity;
 mod partitions;
 mod retries;
 mod service;
+mod tls;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auric_testkit::proxy::{Direction, Fault};
 use tokio::time::Instant;
 
-use super::service::{Copy, Reply, hurried, post};
+use super::service::{Copy, Reply, hurried, in_time, post};
 
 /// Far less than the default timeout of a call, and more than a busy machine needs for some attempts.
 const SOON: Duration = Duration::from_secs(10);
@@ -48,7 +48,7 @@ async fn an_answer_that_is_lost_is_asked_for_again_under_the_same_key() {
         copy.service.wait_for(3).await;
         copy.proxy.set(Fault::None);
     };
-    let (answer, ()) = tokio::join!(client.post(post("lost")), lost);
+    let (answer, ()) = in_time(async { tokio::join!(client.post(post("lost")), lost) }).await;
     answer.unwrap();
     assert!(copy.proxy.lost() > 0, "no answer was lost");
     let seen = copy.service.seen();
@@ -68,7 +68,7 @@ async fn whichever_direction_stops_the_call_is_answered_when_it_goes_on() {
             copy.proxy.wait_for_accepted(tried).await;
             copy.proxy.set(Fault::None);
         };
-        let (answer, ()) = tokio::join!(client.post(post("stopped")), healed);
+        let (answer, ()) = in_time(async { tokio::join!(client.post(post("stopped")), healed) }).await;
         answer.unwrap_or_else(|status| panic!("{direction:?}: {status}"));
     }
 }
@@ -83,7 +83,7 @@ async fn a_reset_in_the_middle_of_a_call_is_asked_again() {
         copy.proxy.reset();
     };
     let since = Instant::now();
-    let (answer, ()) = tokio::join!(client.post(post("reset")), reset);
+    let (answer, ()) = in_time(async { tokio::join!(client.post(post("reset")), reset) }).await;
     answer.unwrap();
     assert!(since.elapsed() < SOON);
     assert_eq!(copy.service.count(), 2);

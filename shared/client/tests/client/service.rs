@@ -25,7 +25,7 @@ use tonic::Code;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::transport::Server;
-use tonic::transport::server::ServerTlsConfig;
+use tonic::transport::server::{ServerTlsConfig, TcpConnectInfo, TlsConnectInfo};
 use tower::Service;
 
 /// What the service does with a request.
@@ -45,6 +45,8 @@ pub enum Reply {
 pub struct Seen {
     pub headers: HeaderMap,
     pub body: Bytes,
+    /// What the caller came with, where it was asked for one.
+    pub certificate: Option<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -107,7 +109,9 @@ impl Service<Request<Body>> for Scripted {
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             let Ok(body) = body.collect().await else { return std::future::pending().await };
-            match this.next(Seen { headers: parts.headers, body: body.to_bytes() }) {
+            let connection = parts.extensions.get::<TlsConnectInfo<TcpConnectInfo>>();
+            let certificate = connection.and_then(|connection| Some(connection.peer_certs()?.first()?.to_vec()));
+            match this.next(Seen { headers: parts.headers, body: body.to_bytes(), certificate }) {
                 Reply::Answer => Ok(answer()),
                 Reply::Refuse(problem) => Ok(problem.into_status().into_http()),
                 Reply::Silence => std::future::pending().await,
@@ -185,6 +189,11 @@ pub fn hurried(targets: &str) -> ClientConfig {
         ..Policy::default()
     };
     ClientConfig { policy, ..ClientConfig::new(targets) }
+}
+
+/// Waits for what must come, and fails when it does not.
+pub async fn in_time<F: Future>(work: F) -> F::Output {
+    tokio::time::timeout(Duration::from_mins(1), work).await.expect("it comes in time")
 }
 
 pub fn post(key: &str) -> api::PostRequest {
