@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use auric_status::{Problem, reason};
 use http::{HeaderMap, Request, Response, StatusCode, request};
@@ -20,7 +20,7 @@ use crate::fleet::Fleet;
 use crate::method::Method;
 use crate::rank::Player;
 use crate::verdict::{self, Again};
-use crate::{ANSWER_BYTES_MAX, backoff, span};
+use crate::{ANSWER_BYTES_MAX, backoff, figures};
 
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -59,6 +59,7 @@ struct Call {
     asked: Asked,
     parts: request::Parts,
     message: Bytes,
+    began: Instant,
 }
 
 /// How an attempt ended.
@@ -85,9 +86,9 @@ impl Ended {
         Self { again, is_broken: true, ..Self::failed(problem.into_status()) }
     }
 
-    /// Tells the span how the call ended.
-    fn end(self, attempts: u32) -> Result<Response<Body>, Status> {
-        span::end(self.code, attempts);
+    /// Tells traces and metrics how the call ended.
+    fn end(self, call: &Call, attempts: u32) -> Result<Response<Body>, Status> {
+        figures::end(call.parts.uri.path(), call.began, self.code, attempts);
         self.result
     }
 }
@@ -97,8 +98,9 @@ pub(crate) async fn run(fleet: &Fleet, asked: Asked, request: Request<Body>) -> 
     if asked.method == Method::Stream {
         return send_once(fleet, asked, parts, body).await;
     }
+    let began = Instant::now();
     let message = body.collect().await?.to_bytes();
-    repeat(fleet, &Call { asked, parts, message }).await
+    repeat(fleet, &Call { asked, parts, message, began }).await
 }
 
 async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
@@ -109,7 +111,7 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
     loop {
         attempts = attempts.saturating_add(1);
         if call.asked.deadline.remaining().is_zero() {
-            return Ended::failed(too_late(attempts, outcome_is_unknown)).end(attempts);
+            return Ended::failed(too_late(attempts, outcome_is_unknown)).end(call, attempts);
         }
         let ended = match fleet.pick(call.asked.player, &tried) {
             Some(copy) => {
@@ -118,7 +120,7 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
             }
             None => Ended::broken(nobody(fleet), false),
         };
-        let Some(again) = ended.again else { return ended.end(attempts) };
+        let Some(again) = ended.again else { return ended.end(call, attempts) };
         outcome_is_unknown |= again.outcome_is_unknown;
         if ended.is_broken {
             fleet.look_again();
@@ -127,8 +129,13 @@ async fn repeat(fleet: &Fleet, call: &Call) -> Result<Response<Body>, Status> {
         let wait = if elsewhere { Duration::ZERO } else { backoff::wait(policy, attempts, again.after) };
         if attempts >= policy.attempts_max || wait >= call.asked.deadline.remaining() {
             let hides_it = outcome_is_unknown && !again.outcome_is_unknown;
-            return if hides_it { Ended::failed(unknown(attempts)).end(attempts) } else { ended.end(attempts) };
+            return if hides_it {
+                Ended::failed(unknown(attempts)).end(call, attempts)
+            } else {
+                ended.end(call, attempts)
+            };
         }
+        figures::again(call.parts.uri.path(), ended.code);
         tracing::debug!(attempts, "asking again in {} ms", wait.as_millis());
         tokio::time::sleep(wait).await;
     }
@@ -167,7 +174,7 @@ async fn send(
         Err(fault) => Err(fault),
     };
     match sent {
-        Ok(response) if is_unary => whole(copy, response).await,
+        Ok(response) if is_unary => whole(copy, response, within).await,
         Ok(response) => {
             let status = status_of(response.headers());
             let code = status.as_ref().map_or(Code::Ok, Status::code);
@@ -195,7 +202,8 @@ async fn send_once(fleet: &Fleet, asked: Asked, parts: request::Parts, body: Bod
     sent.await.map_err(|fault| {
         copy.rest(&connection);
         fleet.look_again();
-        broken(&copy, &chain(&Status::from_error(Box::new(fault))), true).into_status()
+        let is_sent = !has::<ConnectError>(&fault);
+        broken(&copy, &chain(&Status::from_error(Box::new(fault))), is_sent).into_status()
     })
 }
 
@@ -208,7 +216,7 @@ fn prepare(fleet: &Fleet, copy: &ServiceCopy, timeout: Option<Duration>, headers
 }
 
 /// Reads the answer to its end: only there it says what came of the request.
-async fn whole(copy: &ServiceCopy, response: Response<Body>) -> Ended {
+async fn whole(copy: &ServiceCopy, response: Response<Body>, within: Duration) -> Ended {
     let (parts, body) = response.into_parts();
     let collected = match Limited::new(body, ANSWER_BYTES_MAX + FRAME_BYTES).collect().await {
         Ok(collected) => collected,
@@ -221,6 +229,10 @@ async fn whole(copy: &ServiceCopy, response: Response<Body>) -> Ended {
     let trailers = collected.trailers().cloned();
     let status = trailers.as_ref().and_then(status_of).or_else(|| status_of(&parts.headers));
     let (code, again) = match &status {
+        // The copy lives; its own clock rang first, and called it by another name.
+        Some(status) if verdict::is_timeout(status) => {
+            return Ended { is_broken: false, ..Ended::broken(late(copy, within), true) };
+        }
         Some(status) => (status.code(), verdict::again(status)),
         None if parts.status == StatusCode::OK => {
             return Ended::broken(broken(copy, "the answer ended too early", true), true);

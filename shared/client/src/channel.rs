@@ -12,9 +12,9 @@ use tracing::Instrument as _;
 
 use crate::call::{self, Asked};
 use crate::config::{ClientConfig, ConfigError};
+use crate::figures;
 use crate::fleet::Fleet;
 use crate::resolve::{Dns, Resolver};
-use crate::span;
 
 /// Connects to a service; nobody needs to listen there yet. Any generated client takes the result: `FooServiceClient::new(connect(config).await?)`.
 ///
@@ -63,7 +63,7 @@ impl Service<http::Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
-        let span = span::begin(request.uri().path(), &self.fleet.targets());
+        let span = figures::begin(request.uri().path(), &self.fleet.targets());
         let asked = span.in_scope(|| Asked::read(&mut request, self.fleet.policy()));
         let fleet = Arc::clone(&self.fleet);
         Box::pin(async move { call::run(&fleet, asked, request).await }.instrument(span))

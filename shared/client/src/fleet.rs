@@ -110,7 +110,7 @@ impl Fleet {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         } else if let Some(caller) = &state.caller
             && copy.address.ip().is_loopback()
-            && !state.tls.as_ref().is_some_and(Material::has_identity)
+            && !(self.origins[copy.origin].is_tls && state.tls.as_ref().is_some_and(Material::has_identity))
         {
             headers.insert(CALLER, caller.clone());
         }

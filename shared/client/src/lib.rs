@@ -28,11 +28,11 @@ mod channel;
 mod config;
 mod copy;
 mod deadline;
+mod figures;
 mod fleet;
 mod method;
 mod rank;
 mod resolve;
-mod span;
 mod verdict;
 
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;

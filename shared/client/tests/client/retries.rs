@@ -92,6 +92,18 @@ async fn a_call_ends_by_its_deadline_however_often_it_may_be_tried() {
 }
 
 #[tokio::test]
+async fn a_deadline_is_called_a_deadline_whoever_keeps_the_time() {
+    let copy = Copy::start().await;
+    let mut config = hurried(&copy.url());
+    config.policy.attempts_max = 2;
+    let cancelled = Problem::new(Code::Cancelled, "", "Timeout expired");
+    copy.service.then([Reply::Refuse(cancelled.clone()), Reply::Refuse(cancelled)]);
+    let status = auric_client::wallet(config).await.unwrap().post(post("k")).await.unwrap_err();
+    assert_eq!(Problem::from_status(&status).reason, "DEADLINE_EXCEEDED");
+    assert_eq!(copy.service.count(), 2);
+}
+
+#[tokio::test]
 async fn the_opening_of_a_stream_of_answers_is_asked_again() {
     let copy = Copy::start().await;
     copy.service.then([Reply::Refuse(away()), Reply::Refuse(full())]);
