@@ -9,3 +9,4 @@ pub mod harness;
 mod logs;
 mod raw;
 mod storm;
+mod telemetry;

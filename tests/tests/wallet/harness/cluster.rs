@@ -20,27 +20,39 @@ pub struct Cluster {
     // Before the store: a process must be gone before its database is.
     copies: Vec<RwLock<Option<Process>>>,
     pub store: Store,
+    /// What its processes are set to besides.
+    variables: Vec<(&'static str, String)>,
     said: Mutex<Vec<Line>>,
 }
 
 impl Cluster {
     pub fn sqlite() -> Self {
+        Self::sqlite_with(Vec::new())
+    }
+
+    /// The same, with more settings for every process.
+    pub fn sqlite_with(variables: Vec<(&'static str, String)>) -> Self {
         let file = SqliteDatabase::create().expect("a folder");
         let url = format!("sqlite://{}", file.path().display());
         let migrated = auric(["migrate", "--wallet-database", &url]).current_dir(file.folder()).output();
         let migrated = migrated.expect("auric starts");
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        Self::of(Store::Sqlite(file), 1)
+        Self::of(Store::Sqlite(file), 1, variables)
     }
 
     pub async fn postgres(copies: usize) -> Self {
-        let database = PostgresDatabase::create(auric_wallet::store::postgres_migrator()).await.expect("a database");
-        Self::of(Store::Postgres(Box::new(database)), copies)
+        Self::postgres_with(copies, Vec::new()).await
     }
 
-    fn of(store: Store, copies: usize) -> Self {
-        let started = (0..copies).map(|_| RwLock::new(Some(start(&store)))).collect();
-        Self { copies: started, store, said: Mutex::default() }
+    /// The same, with more settings for every process.
+    pub async fn postgres_with(copies: usize, variables: Vec<(&'static str, String)>) -> Self {
+        let database = PostgresDatabase::create(auric_wallet::store::postgres_migrator()).await.expect("a database");
+        Self::of(Store::Postgres(Box::new(database)), copies, variables)
+    }
+
+    fn of(store: Store, copies: usize, variables: Vec<(&'static str, String)>) -> Self {
+        let started = (0..copies).map(|_| RwLock::new(Some(start(&store, &variables)))).collect();
+        Self { copies: started, store, variables, said: Mutex::default() }
     }
 
     /// How many copies there are.
@@ -66,7 +78,7 @@ impl Cluster {
 
     /// Starts a copy again that is down.
     pub fn restart(&self, copy: usize) {
-        let again = start(&self.store);
+        let again = start(&self.store, &self.variables);
         let before = self.copies[copy].write().expect("no holder panicked").replace(again);
         assert!(before.is_none(), "copy {copy} was up");
     }
@@ -79,6 +91,11 @@ impl Cluster {
     /// Lets a frozen copy go on.
     pub fn thaw(&self, copy: usize) {
         self.signal(copy, "CONT");
+    }
+
+    /// Asks a copy to stop, and does not wait for it.
+    pub fn terminate(&self, copy: usize) {
+        self.signal(copy, "TERM");
     }
 
     /// Stops every copy as an operator would, and gives all that was ever said.
@@ -98,6 +115,11 @@ impl Cluster {
         said
     }
 
+    /// Waits until a copy says such a line.
+    pub fn wait_for(&self, copy: usize, wanted: impl Fn(&Line) -> bool) -> Line {
+        self.copies[copy].read().expect("no holder panicked").as_ref().expect("it is up").wait_for(wanted)
+    }
+
     fn signal(&self, copy: usize, name: &str) {
         self.copies[copy].read().expect("no holder panicked").as_ref().expect("it is up").signal(name);
     }
@@ -108,12 +130,13 @@ impl Cluster {
     }
 }
 
-fn start(store: &Store) -> Process {
+fn start(store: &Store, variables: &[(&'static str, String)]) -> Process {
     let url = match store {
         Store::Sqlite(file) => format!("sqlite://{}", file.path().display()),
         Store::Postgres(database) => database.url().to_owned(),
     };
     let game = tree::root().join("game");
     let mut command = auric(["serve", "wallet", "--listen", "127.0.0.1:0", "--log", "info", "--log-format", "json"]);
-    Process::start(command.args(["--database", &url]).arg("--game").arg(game))
+    let variables = variables.iter().map(|(name, value)| (name, value));
+    Process::start(command.args(["--database", &url]).arg("--game").arg(game).envs(variables))
 }

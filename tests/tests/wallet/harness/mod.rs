@@ -8,7 +8,7 @@ mod process;
 pub use books::Books;
 pub use caller::{Answer, Ask, Caller, Outcome, credit, debit, hold_leg, in_pool};
 pub use cluster::{Cluster, Store};
-pub use process::Line;
+pub use process::{Line, Process, auric};
 
 /// Makes a test of each law for each store.
 macro_rules! on_every_store {

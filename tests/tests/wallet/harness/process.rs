@@ -59,6 +59,11 @@ impl Process {
         self.address
     }
 
+    /// Waits until it says such a line.
+    pub fn wait_for(&self, wanted: impl Fn(&Line) -> bool) -> Line {
+        self.said.wait_for(wanted)
+    }
+
     pub fn channel(&self) -> Channel {
         self.channel.clone()
     }
