@@ -68,12 +68,20 @@ impl Way<'_> {
         let mut piece = vec![0; PIECE_BYTES];
         let mut frames = Frames::default();
         loop {
-            let length = from.read(&mut piece).await?;
-            self.wait().await;
-            if length == 0 {
-                return Ok(End::Closed);
+            let read = from.read(&mut piece).await;
+            let is_over = !matches!(read, Ok(1..));
+            if is_over && self.direction == Direction::ToServer {
+                self.counts.left.send_modify(|count| *count = count.saturating_add(1));
             }
-            let piece = &piece[..length];
+            if self.number < self.orders.borrow().stranded_below && !is_over {
+                // Read all the same, so that the client is seen to leave.
+                continue;
+            }
+            self.wait().await;
+            if is_over {
+                return read.map(|_| End::Closed);
+            }
+            let piece = &piece[..read?];
             if self.direction == Direction::ToClient && self.loses(frames.answers_in(piece)) {
                 return Ok(End::Broken);
             }

@@ -60,6 +60,8 @@ struct Orders {
 struct Counts {
     answers: AtomicU64,
     lost: AtomicU64,
+    /// Connections that the client ended.
+    left: watch::Sender<u64>,
     /// Whether the next answer is to be lost, whatever the fault is.
     loses_next: AtomicBool,
 }
@@ -111,6 +113,12 @@ impl Proxy {
     pub fn strand(&self) {
         let below = self.accepted();
         self.orders.send_modify(|orders| orders.stranded_below = below);
+    }
+
+    /// Waits until clients ended so many connections, the stranded ones included.
+    pub async fn wait_for_left(&self, count: u64) {
+        // The sender lives as long as this.
+        let _ = self.counts.left.subscribe().wait_for(|&left| left >= count).await;
     }
 
     /// Throws the next answer of an HTTP/2 server away, and resets its connection.
