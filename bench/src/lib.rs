@@ -15,6 +15,7 @@ mod rig;
 mod runner;
 mod scene;
 mod schedule;
+mod sink;
 #[cfg(test)]
 mod smoke;
 mod store;

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::grpc::Fleet;
 use crate::process::{Arguments, Process};
+use crate::sink::Sink;
 use crate::store::Cluster;
 use crate::traffic::Routing;
 
@@ -91,6 +92,7 @@ pub struct Rig {
     postgres_url: Option<String>,
     follows_statements: bool,
     cluster: Option<Cluster>,
+    sink: Option<Sink>,
     started: u32,
     folder: TempDir,
 }
@@ -103,7 +105,7 @@ impl Rig {
     /// No folder can be made.
     pub fn new(installation: Installation, postgres_url: Option<String>, follows_statements: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("auric-bench-").tempdir()?;
-        Ok(Self { installation, postgres_url, follows_statements, cluster: None, started: 0, folder })
+        Ok(Self { installation, postgres_url, follows_statements, cluster: None, sink: None, started: 0, folder })
     }
 
     /// The PostgreSQL, started when it is asked for first.
@@ -141,10 +143,35 @@ impl Rig {
     ///
     /// One does not start; the end of its log says why.
     pub async fn wallet(&mut self, database: &str, lanes: Lanes, copies: usize) -> Result<Target> {
+        self.wallet_with(database, lanes.variables(), copies).await
+    }
+
+    /// Starts a wallet that keeps one trace in ten, and sends traces, metrics and logs to a collector.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn traced_wallet(&mut self, database: &str, lanes: Lanes) -> Result<Target> {
+        let sink = match self.sink.take() {
+            Some(sink) => sink,
+            None => Sink::start().await?,
+        };
+        let url = self.sink.insert(sink).url();
+        let mut variables = lanes.variables();
+        variables.push(("AURIC_OTLP_ENDPOINT".to_owned(), url));
+        variables.push(("AURIC_SAMPLE_RATIO".to_owned(), "0.1".to_owned()));
+        self.wallet_with(database, variables, 1).await
+    }
+
+    async fn wallet_with(
+        &mut self,
+        database: &str,
+        mut variables: Vec<(String, String)>,
+        copies: usize,
+    ) -> Result<Target> {
         let mut words =
             words(&["serve", "wallet", "--listen", "{address}", "--log", "info", "--log-format", "json", "--game"]);
         words.push(self.installation.catalog.clone().into());
-        let mut variables = lanes.variables();
         variables.push(("AURIC_WALLET_DATABASE".to_owned(), database.to_owned()));
         let arguments = Arguments { words, variables };
         let mut processes = Vec::new();

@@ -151,6 +151,10 @@ impl Runner {
             Kind::Naive => self.start_naive().await?,
             Kind::Sqlite => settled(self.rig.up().await?, players).await?,
             Kind::Filled => self.start_filled().await?,
+            Kind::Traced => {
+                let database = self.rig.database("traced").await?;
+                settled(self.rig.traced_wallet(&database, self.effort.lanes).await?, players).await?
+            }
         };
         self.targets.insert(kind, ready);
         Ok(())

@@ -39,6 +39,8 @@ pub enum Kind {
     Sqlite,
     /// The wallet as it ships, on a ledger with a long past.
     Filled,
+    /// The wallet as it ships, which keeps one trace in ten and sends it to a collector.
+    Traced,
 }
 
 /// One thing to measure.

@@ -81,6 +81,7 @@ impl SceneReport {
             Kind::Naive => "naive".to_owned(),
             Kind::Sqlite => "auric up".to_owned(),
             Kind::Filled => "lanes, filled".to_owned(),
+            Kind::Traced => "lanes, traced".to_owned(),
         };
         Self {
             name: scene.name,

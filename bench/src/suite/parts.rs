@@ -45,13 +45,15 @@ pub enum Part {
     Copies,
     /// Resident memory.
     Memory,
+    /// One trace in ten kept, and sent to a collector.
+    Telemetry,
     /// Three times the capacity.
     Overload,
 }
 
 impl Part {
     /// Every part, in the order of the table.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Post,
         Self::Stream,
         Self::Batch,
@@ -62,6 +64,7 @@ impl Part {
         Self::Million,
         Self::Copies,
         Self::Memory,
+        Self::Telemetry,
         Self::Overload,
     ];
 
@@ -102,6 +105,7 @@ impl Part {
                 ]
             }
             Self::Memory => vec![post, sqlite],
+            Self::Telemetry => vec![post, Scene { name: "post, traced", kind: Kind::Traced, ..post }],
             Self::Overload => vec![post, batch, sqlite],
         }
     }
@@ -135,6 +139,9 @@ impl Part {
                 recorded(results, "two copies, random", ("two copies, random", "× one", "post")),
             ],
             Self::Memory => memory(results),
+            Self::Telemetry => {
+                vec![speed(results, "one trace in ten kept", ("post, traced", "× none", "post"), 0.95, 1.0)]
+            }
             Self::Overload => results.overloads.iter().flat_map(Overload::figures).collect(),
         }
     }
