@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use auric_auth::Door;
 use auric_server::{Services, Stop};
 use auric_wallet::{Wallet, WalletConfig};
 use tokio::task::JoinSet;
@@ -32,14 +33,14 @@ impl InProcess {
         auric_wallet::migrate(&database).await?;
         let catalog = Path::new(env!("CARGO_MANIFEST_DIR")).join("../game");
         let wallet = Wallet::open(&WalletConfig::new(database, catalog)).await?;
-        let listener = auric_server::listen("127.0.0.1:0".parse()?).await?;
+        let listener = auric_server::listen("127.0.0.1:0".parse()?, &Door::open()).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let stop = Stop { token: CancellationToken::new(), drain_max: Duration::from_secs(10) };
         let token = stop.token.clone();
         let mut serving = JoinSet::new();
         serving.spawn(async move {
-            let services = Services { routes: wallet.routes(), names: Wallet::service_names() };
-            auric_server::serve(listener, services, || wallet.ready(), stop).await.unwrap();
+            let services = Services { routes: wallet.routes(), names: Wallet::service_names(), serving: None };
+            auric_server::serve(listener, services, Arc::new(Door::open()), || wallet.ready(), stop).await.unwrap();
             wallet.close().await;
         });
         Ok(Self { url, stop: token, serving })

@@ -1,12 +1,14 @@
 //! How the commands talk to a running service.
 
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_server::metadata;
 use auric_status::{Problem, reason};
-use tonic::metadata::MetadataValue;
-use tonic::transport::{Channel, Endpoint};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Code, Request, Response, Status, TimeoutExpired};
 use uuid::Uuid;
 
@@ -22,6 +24,7 @@ pub struct Client {
     /// The connection.
     pub channel: Channel,
     settings: ClientSettings,
+    credential: Option<MetadataValue<Ascii>>,
     trace_id: String,
 }
 
@@ -35,6 +38,8 @@ impl Client {
         let url = &settings.wallet;
         let endpoint = Endpoint::from_shared(url.clone())
             .map_err(|error| Fault::Config(format!("client.wallet: {url:?} is no URL: {error}")))?;
+        let endpoint = with_tls(endpoint, settings)?;
+        let credential = credential(settings)?;
         let channel =
             endpoint.connect_timeout(CONNECT_WAIT_MAX).tcp_nodelay(true).connect().await.map_err(|error| {
                 let why = chain(&error.into());
@@ -42,7 +47,7 @@ impl Client {
                 let message = format!("nothing answers at {url}: {why}; is it running? `auric up` starts it");
                 Problem::new(Code::Unavailable, reason::UNAVAILABLE, message)
             })?;
-        Ok(Self { channel, settings: settings.clone(), trace_id: Uuid::new_v4().simple().to_string() })
+        Ok(Self { channel, settings: settings.clone(), credential, trace_id: Uuid::new_v4().simple().to_string() })
     }
 
     /// The wallet's methods.
@@ -63,6 +68,9 @@ impl Client {
         let parent = format!("00-{}-{span}-01", self.trace_id);
         request.metadata_mut().insert(metadata::CALLER, text(self.settings.caller.as_str())?);
         request.metadata_mut().insert(metadata::TRACEPARENT, text(&parent)?);
+        if let Some(credential) = &self.credential {
+            request.metadata_mut().insert(auric_auth::AUTHORIZATION, credential.clone());
+        }
         Ok(request)
     }
 
@@ -74,6 +82,50 @@ impl Client {
         }
         problem.into()
     }
+}
+
+/// Speaks TLS to an `https` URL, and shows a client certificate where there is one.
+fn with_tls(endpoint: Endpoint, settings: &ClientSettings) -> Result<Endpoint, Fault> {
+    if !settings.wallet.starts_with("https:") {
+        return Ok(endpoint);
+    }
+    let read = |path: &Path| std::fs::read(path).map_err(|error| Fault::Config(format!("{}: {error}", path.display())));
+    let mut tls = ClientTlsConfig::new();
+    if let Some(ca) = &settings.ca {
+        tls = tls.ca_certificate(Certificate::from_pem(read(ca)?));
+    }
+    match (&settings.certificate, &settings.key) {
+        (Some(certificate), Some(key)) => tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?)),
+        (None, None) => {}
+        _ => return Err(Fault::Config("client: certificate and key go together".to_owned())),
+    }
+    endpoint.tls_config(tls).map_err(|error| Fault::Config(format!("client: {}", chain(&error.into()))))
+}
+
+/// Reads the credential, and refuses to send it where others can read along.
+fn credential(settings: &ClientSettings) -> Result<Option<MetadataValue<Ascii>>, Fault> {
+    let from_file = |path: &PathBuf| {
+        std::fs::read_to_string(path)
+            .map_err(|error| Fault::Config(format!("client.credential_file: {}: {error}", path.display())))
+    };
+    let text = match (&settings.credential, &settings.credential_file) {
+        (Some(credential), _) => credential.reveal().to_owned(),
+        (None, Some(path)) => from_file(path)?,
+        (None, None) => return Ok(None),
+    };
+    let url: http::Uri = settings.wallet.parse().unwrap_or_default();
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    if url.scheme_str() != Some("https") && !is_loopback {
+        return Err(Fault::Config(format!(
+            "client.wallet: {} is not https: the credential would be sent in the clear",
+            settings.wallet
+        )));
+    }
+    let mut value = MetadataValue::try_from(format!("Bearer {}", text.trim()))
+        .map_err(|_| Fault::Config("client.credential: must be visible ASCII".to_owned()))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
 }
 
 /// Whether the answer is the first answer to its key, given again.

@@ -6,9 +6,12 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use auric_auth::{Door, DoorFiles, TlsFiles};
 use auric_ids::CallerId;
 use auric_telemetry::{LogFormat, Otlp, SampleRatio, TelemetryConfig};
+use auric_time::SystemClock;
 use auric_wallet::config::{LanesConfig, WalletConfig};
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
@@ -22,7 +25,7 @@ const FILE_DEFAULT: &str = "auric.toml";
 const FILE_VARIABLE: &str = "AURIC_CONFIG";
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 19] = [
+pub const VARIABLES: [(&str, &str); 28] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -31,6 +34,10 @@ pub const VARIABLES: [(&str, &str); 19] = [
     ("AURIC_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
     ("AURIC_SAMPLE_RATIO", "telemetry.sample_ratio"),
     ("AURIC_METRICS_LISTEN", "telemetry.listen"),
+    ("AURIC_CALLERS", "access.callers"),
+    ("AURIC_TLS_CERTIFICATE", "access.certificate"),
+    ("AURIC_TLS_KEY", "access.key"),
+    ("AURIC_TLS_CLIENT_CA", "access.client_ca"),
     ("AURIC_WALLET_LISTEN", "wallet.listen"),
     ("AURIC_WALLET_DATABASE", "wallet.database"),
     ("AURIC_WALLET_AUDIT_KEY", "wallet.audit_key"),
@@ -42,6 +49,11 @@ pub const VARIABLES: [(&str, &str); 19] = [
     ("AURIC_WALLET", "client.wallet"),
     ("AURIC_CALLER", "client.caller"),
     ("AURIC_TIMEOUT_SECONDS", "client.timeout_seconds"),
+    ("AURIC_CREDENTIAL", "client.credential"),
+    ("AURIC_CREDENTIAL_FILE", "client.credential_file"),
+    ("AURIC_CLIENT_CA", "client.ca"),
+    ("AURIC_CLIENT_CERTIFICATE", "client.certificate"),
+    ("AURIC_CLIENT_KEY", "client.key"),
 ];
 
 /// What holds where nothing is said.
@@ -71,6 +83,9 @@ pub struct Settings {
     pub log: LogSettings,
     /// Traces, metrics and health by HTTP.
     pub telemetry: TelemetrySettings,
+    /// Who may call the services of this process.
+    #[serde(default)]
+    pub access: AccessSettings,
     /// The wallet service.
     pub wallet: WalletSettings,
     /// What the commands that talk to a service need.
@@ -85,6 +100,45 @@ pub struct LogSettings {
     pub filter: String,
     /// What they look like.
     pub format: LogFormat,
+}
+
+/// Who may call the services of this process, and over which TLS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AccessSettings {
+    /// The registry of callers; without it nobody is asked, which only loopback allows.
+    pub callers: Option<PathBuf>,
+    /// The servers' certificate with what it was issued by, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+    /// Who issues the client certificates that are accepted, PEM.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl AccessSettings {
+    /// Reads callers and certificates.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Config`] with the file, the key and the reason.
+    pub fn door(&self) -> Result<Arc<Door>, Fault> {
+        let tls = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => {
+                let client_ca = self.client_ca.clone();
+                Some(TlsFiles { certificate: certificate.clone(), key: key.clone(), client_ca })
+            }
+            (None, None) if self.client_ca.is_none() => None,
+            _ => {
+                return Err(Fault::Config(
+                    "access: certificate and key go together, and client_ca needs both".to_owned(),
+                ));
+            }
+        };
+        let files = DoorFiles { callers: self.callers.clone(), tls };
+        let door = Door::new(files, Arc::new(SystemClock)).map_err(|error| Fault::Config(error.to_string()))?;
+        Ok(Arc::new(door))
+    }
 }
 
 /// What a service tells besides its log, and where.
@@ -108,7 +162,7 @@ pub struct WalletSettings {
     /// Its database, where one is named: `postgres://…` or `sqlite://PATH`.
     pub database: Option<String>,
     /// The secret that its audit is chained with.
-    pub audit_key: Option<String>,
+    pub audit_key: Option<Secret>,
     /// Connections to PostgreSQL at most.
     pub connections_max: Option<u32>,
     /// `false` behind a pooler in transaction mode.
@@ -128,6 +182,34 @@ pub struct ClientSettings {
     pub caller: CallerId,
     /// How long an answer is waited for.
     pub timeout_seconds: u64,
+    /// What it presents to a service that asks who comes.
+    pub credential: Option<Secret>,
+    /// A file with the credential, which a variable or a list of processes does not show.
+    pub credential_file: Option<PathBuf>,
+    /// Who issues the service's certificate, PEM.
+    pub ca: Option<PathBuf>,
+    /// A client certificate, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM.
+    pub key: Option<PathBuf>,
+}
+
+/// A setting that is never shown.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("…")
+    }
 }
 
 impl Settings {
@@ -162,7 +244,7 @@ impl Settings {
         Ok(WalletConfig {
             database: self.wallet_database()?,
             catalog,
-            audit_key: self.wallet.audit_key.clone(),
+            audit_key: self.wallet.audit_key.as_ref().map(|key| key.reveal().to_owned()),
             connections_max: self.wallet.connections_max,
             named_statements: self.wallet.named_statements,
             lanes: self.wallet.lanes,
@@ -272,88 +354,4 @@ fn key_and_reason(error: ConfigError) -> (String, String) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn surroundings(variables: &[(&str, &str)]) -> Surroundings {
-        let owned = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned());
-        Surroundings { variables: variables.iter().map(owned).collect() }
-    }
-
-    fn load_text(text: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<Settings, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("auric.toml");
-        std::fs::write(&path, text).unwrap();
-        let shown = path.display().to_string();
-        load(Some(&path), &surroundings(variables), flags).map_err(|fault| fault.to_string().replace(&shown, "FILE"))
-    }
-
-    #[test]
-    fn a_flag_is_stronger_than_the_environment_than_the_file_than_the_default() {
-        let file = "data = 'file'\n[client]\ntimeout_seconds = 3\n[wallet]\nlisten = '127.0.0.1:1'";
-        let variables =
-            [("AURIC_DATA", "variable"), ("AURIC_WALLET_LISTEN", "127.0.0.1:2"), ("AURIC_WALLET", "http://here")];
-        let settings = load_text(file, &variables, &vec![("data", Some("flag".to_owned())), ("game", None)]).unwrap();
-        assert_eq!(settings.data, Path::new("flag"));
-        assert_eq!(settings.wallet.listen.port(), 2);
-        assert_eq!(settings.client.timeout_seconds, 3);
-        assert_eq!(settings.client.wallet, "http://here");
-        assert_eq!(settings.drain_seconds, 10);
-        assert_eq!(settings.game, None);
-    }
-
-    #[test]
-    fn nothing_at_all_is_enough() {
-        assert!(load(None, &Surroundings::default(), &Flags::new()).is_ok());
-    }
-
-    fn fault(text: &str, variables: &[(&str, &str)], flags: &Flags) -> String {
-        load_text(text, variables, flags).unwrap_err()
-    }
-
-    #[test]
-    fn a_key_that_nobody_reads_is_named() {
-        insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`");
-        insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `log`, `telemetry`, `wallet`, `client`");
-    }
-
-    #[test]
-    fn a_wrong_value_is_named_with_its_source_and_its_key() {
-        insta::assert_snapshot!(fault("drain_seconds = 'soon'", &[], &Flags::new()), @r#"
-        config: FILE: drain_seconds: string "soon" is given, an integer is wanted
-        "#);
-        insta::assert_snapshot!(fault("", &[("AURIC_DRAIN_SECONDS", "soon")], &Flags::new()), @r#"
-        config: AURIC_DRAIN_SECONDS: drain_seconds: string "soon" is given, an integer is wanted
-        "#);
-        insta::assert_snapshot!(fault("[wallet]\nlisten = 'here'", &[], &Flags::new()), @"config: FILE: wallet.listen: invalid socket address syntax");
-        insta::assert_snapshot!(fault("[log]\nformat = 'xml'", &[], &Flags::new()), @r#"
-        config: FILE: log.format: must be one of auto, text, json; "xml" is not
-        "#);
-        insta::assert_snapshot!(fault("", &[("AURIC_SAMPLE_RATIO", "7")], &Flags::new()), @"config: AURIC_SAMPLE_RATIO: telemetry.sample_ratio: must be from 0 to 1, is 7");
-        insta::assert_snapshot!(fault("", &[("AURIC_CALLER", "two words")], &Flags::new()), @"config: AURIC_CALLER: client.caller: has ' ' at position 4; allowed are A-Z a-z 0-9 _ . : -");
-        insta::assert_snapshot!(fault("", &[], &vec![("client.caller", Some(String::new()))]), @"config: flag: client.caller: must not be empty");
-        insta::assert_snapshot!(fault("[wallet", &[], &Flags::new()), @"config: FILE: TOML parse error at line 1, column 8: unclosed table, expected `]`");
-    }
-
-    #[test]
-    fn a_file_that_is_named_must_be_there() {
-        let fault = load(Some(Path::new("/nowhere/auric.toml")), &Surroundings::default(), &Flags::new()).unwrap_err();
-        insta::assert_snapshot!(fault, @"config: /nowhere/auric.toml: there is no such file");
-    }
-
-    #[test]
-    fn every_setting_is_in_the_table_of_operations() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/operations.md");
-        let page = std::fs::read_to_string(path).unwrap();
-        for (variable, key) in VARIABLES {
-            let row = format!("| `{key}` | `{variable}` |");
-            assert!(page.lines().any(|line| line.starts_with(&row)), "docs/operations.md has no row {row}");
-        }
-    }
-
-    #[test]
-    fn a_mistyped_variable_is_told() {
-        let variables = surroundings(&[("AURIC_DTA", "x"), ("AURIC_DATA", "x"), ("AURIC_CONFIG", "x"), ("PATH", "x")]);
-        assert_eq!(variables.unknown(), ["AURIC_DTA"]);
-    }
-}
+mod tests;

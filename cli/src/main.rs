@@ -16,6 +16,11 @@ use clap::Parser;
 use config::Surroundings;
 use output::Output;
 
+/// A mutation allocates some hundred small things on one thread and frees them on another: a fifth of the service's time with the system's
+/// allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The economy of a game as gRPC services: money that cannot be lost or doubled.
 #[derive(Debug, Parser)]
 #[command(name = "auric", version, propagate_version = true, max_term_width = 120, after_help = EXAMPLES)]

@@ -1,8 +1,13 @@
 //! Generates the API from `proto/`, without `protoc`.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use prost::Message as _;
+use anyhow::Context as _;
+use protox::prost_reflect::{DescriptorPool, MethodDescriptor};
+
+/// The method option that names what a caller must be granted.
+const SCOPE: &str = "auric.auth.v1.scope";
 
 fn main() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
@@ -11,12 +16,35 @@ fn main() -> anyhow::Result<()> {
     find_protos(&root, &mut files)?;
     files.sort();
 
-    let descriptors = protox::compile(&files, [&root])?;
+    let mut compiler = protox::Compiler::new([&root])?;
+    compiler.include_imports(true).include_source_info(true).open_files(&files)?;
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script where to write through the environment")]
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("descriptors.binpb"), descriptors.encode_to_vec())?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    // Encoded by the compiler itself: a decoded set would have lost our own options.
+    std::fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
+    std::fs::write(out.join("scopes.rs"), scopes(&compiler.descriptor_pool())?)?;
+    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
     Ok(())
+}
+
+/// Writes the table of every RPC with its scope; an RPC without one does not build.
+fn scopes(pool: &DescriptorPool) -> anyhow::Result<String> {
+    let option = pool.get_extension_by_name(SCOPE).with_context(|| format!("no proto file declares {SCOPE}"))?;
+    let mut methods: Vec<MethodDescriptor> =
+        pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()).collect();
+    methods.sort_by(|one, other| one.full_name().cmp(other.full_name()));
+    let mut table = String::from("&[\n");
+    for method in methods {
+        let options = method.options();
+        let scope = options.get_extension(&option);
+        let scope = scope.as_str().filter(|scope| !scope.is_empty());
+        let scope =
+            scope.with_context(|| format!("{} has no scope: give it `option ({SCOPE})`", method.full_name()))?;
+        let (service, name) = (method.parent_service().full_name().to_owned(), method.name().to_owned());
+        writeln!(table, "    (\"/{service}/{name}\", \"{scope}\"),")?;
+    }
+    table.push(']');
+    Ok(table)
 }
 
 fn find_protos(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -1,11 +1,13 @@
 //! The empty call: what everything before and behind a handler costs.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Result;
 use auric_api::bench::v1::echo_service_client::EchoServiceClient;
 use auric_api::bench::v1::echo_service_server::{EchoService, EchoServiceServer, SERVICE_NAME};
 use auric_api::bench::v1::{EchoRequest, EchoResponse};
+use auric_auth::Door;
 use auric_server::{Services, Stop};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -43,8 +45,10 @@ impl EchoService for Answers {
 ///
 /// The port cannot be had.
 pub async fn serve_echo(address: SocketAddr, stop: Stop) -> Result<()> {
-    let listener = auric_server::listen(address).await?;
-    let services = Services { routes: Routes::new(EchoServiceServer::new(Answers)), names: &[SERVICE_NAME] };
-    auric_server::serve(listener, services, || async { Ok(()) }, stop).await?;
+    let door = Arc::new(Door::open());
+    let listener = auric_server::listen(address, &door).await?;
+    let services =
+        Services { routes: Routes::new(EchoServiceServer::new(Answers)), names: &[SERVICE_NAME], serving: None };
+    auric_server::serve(listener, services, door, || async { Ok(()) }, stop).await?;
     Ok(())
 }

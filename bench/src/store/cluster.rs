@@ -10,7 +10,7 @@ const SETTINGS: [(&str, &str); 9] = [
     ("fsync", "on"),
     ("synchronous_commit", "on"),
     ("full_page_writes", "on"),
-    ("wal_compression", "on"),
+    ("wal_compression", "lz4"),
     ("max_wal_size", "8GB"),
     ("checkpoint_timeout", "15min"),
     ("shared_buffers", "1GB"),

@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod bench;
+mod caller;
 mod check;
 mod completions;
 mod migrate;
@@ -31,6 +32,7 @@ pub enum Command {
     Check(check::Check),
     Wallet(wallet::Wallet),
     Audit(audit::Audit),
+    Caller(caller::CallerCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -119,6 +121,7 @@ impl Command {
             Self::Check(check) => check.target.json,
             Self::Wallet(wallet) => wallet.wants_json(),
             Self::Audit(audit) => audit.wants_json(),
+            Self::Caller(caller) => caller.json,
             Self::Bench(bench) => bench.wants_json(),
             Self::Serve(_) | Self::Completions(_) => false,
         }
@@ -133,6 +136,7 @@ impl Command {
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
             Self::Audit(audit) => audit.flags(),
+            Self::Caller(caller) => caller.flags(),
             Self::Bench(_) | Self::Completions(_) => Flags::new(),
         }
     }
@@ -171,6 +175,9 @@ async fn with_settings(
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
         Command::Audit(audit) => audit.run(&settings, output).await,
+        Command::Caller(caller) => {
+            caller.run(&settings, auric_time::Clock::now(&auric_time::SystemClock).into(), output)
+        }
         Command::Bench(bench) => bench.run(&settings, output).await,
         Command::Check(_) | Command::Completions(_) => Ok(()),
     }

@@ -27,7 +27,7 @@ enum Service {
 
 #[derive(Debug, clap::Args)]
 struct ServeWallet {
-    /// Address and port to listen on; loopback only [default: 127.0.0.1:7401; variable: `AURIC_WALLET_LISTEN`].
+    /// Address and port to listen on; beyond loopback with callers and TLS only [default: 127.0.0.1:7401; variable: `AURIC_WALLET_LISTEN`].
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 
@@ -57,7 +57,7 @@ impl Serve {
         tracing::info!(catalog = port.summary.hash, assets = port.summary.assets, "the catalog is valid");
         let mut running = Running::new(settings)?;
         let _endpoint = running.show(&telemetry).await?;
-        let address = running.start_wallet(settings, port).await?;
+        let address = running.start_wallet(settings, port).await?.address;
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "the wallet listens on {address}");
         running.until_stopped().await
     }

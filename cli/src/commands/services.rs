@@ -2,19 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use auric_auth::Door;
 use auric_server::{Drain, ServeError, Services, Stop};
 use auric_telemetry::{Health, Telemetry};
 use auric_wallet::{CatalogSummary, StartError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_stream::StreamExt as _;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Endpoint;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 
 use crate::config::Settings;
 use crate::fault::{Fault, chain};
@@ -37,6 +35,14 @@ pub struct Schema {
     pub from: i64,
     /// The newest that is applied now.
     pub to: i64,
+}
+
+/// A service that was started, and is not yet ready.
+#[derive(Debug)]
+pub struct Started {
+    /// Where it listens.
+    pub address: SocketAddr,
+    is_serving: oneshot::Receiver<()>,
 }
 
 /// Services that run in this process, and what they hold.
@@ -76,28 +82,35 @@ impl Running {
     /// # Errors
     ///
     /// [`Fault`]; the port and the file are free again.
-    pub async fn start_wallet(&mut self, settings: &Settings, port: Port) -> Result<SocketAddr, Fault> {
+    pub async fn start_wallet(&mut self, settings: &Settings, port: Port) -> Result<Started, Fault> {
         let config = settings.wallet_config(port.catalog)?;
         let opened = auric_wallet::Wallet::open(&config).await;
         let wallet = opened.map_err(|error| wallet_fault(error, &config.catalog, &config.database))?;
         let (stop, health) = (self.stop.clone(), self.health.clone());
         health.expect(WALLET_DATABASE);
         self.locks.extend(port.lock);
+        let door = port.door;
+        let (serving, is_serving) = oneshot::channel();
         self.tasks.spawn(async move {
-            let services = Services { routes: wallet.routes(), names: auric_wallet::Wallet::service_names() };
-            let served = serve_wallet(&wallet, port.listener, services, stop, &health).await;
+            let services = Services {
+                routes: wallet.routes(),
+                names: auric_wallet::Wallet::service_names(),
+                serving: Some(serving),
+            };
+            let served = serve_wallet(&wallet, port.listener, services, door, stop, &health).await;
             wallet.close().await;
             Ok(served?)
         });
-        Ok(port.address)
+        Ok(Started { address: port.address, is_serving })
     }
 
-    /// Waits until the service at `address` says that it is ready.
+    /// Waits until `started` says that it is ready.
     ///
     /// # Errors
     ///
     /// What ended it, when it ended; or that it did not become ready in time.
-    pub async fn wait_ready(&mut self, address: SocketAddr) -> Result<(), Fault> {
+    pub async fn wait_ready(&mut self, started: Started) -> Result<(), Fault> {
+        let Started { address, is_serving } = started;
         let late = || {
             anyhow::anyhow!(
                 "the service at {address} is not ready after {} s; its log says why",
@@ -105,7 +118,8 @@ impl Running {
             )
         };
         tokio::select! {
-            ready = tokio::time::timeout(READY_WAIT_MAX, watch_health(address)) => ready.map_err(|_| Fault::Other(late()))?,
+            Ok(()) = is_serving => Ok(()),
+            () = tokio::time::sleep(READY_WAIT_MAX) => Err(Fault::Other(late())),
             fault = ended_early(&mut self.tasks) => Err(fault),
         }
     }
@@ -150,6 +164,7 @@ async fn serve_wallet(
     wallet: &auric_wallet::Wallet,
     listener: tokio::net::TcpListener,
     services: Services,
+    door: Arc<Door>,
     stop: Stop,
     health: &Health,
 ) -> Result<Drain, ServeError> {
@@ -160,7 +175,7 @@ async fn serve_wallet(
         health.tell(WALLET_DATABASE, answer.clone());
         answer
     };
-    let serving = auric_server::serve(listener, services, ready, stop);
+    let serving = auric_server::serve(listener, services, door, ready, stop);
     tokio::pin!(serving);
     tokio::select! {
         served = &mut serving => return served,
@@ -183,20 +198,29 @@ pub struct Port {
     pub address: SocketAddr,
     listener: tokio::net::TcpListener,
     lock: Option<FileLock>,
+    door: Arc<Door>,
 }
 
 impl Port {
-    /// Validates the catalog, locks the file and takes the port, in this order.
+    /// Validates the catalog, reads callers and certificates, locks the file and takes the port, in this order.
     ///
     /// # Errors
     ///
     /// [`Fault`]; nothing is held, and no database was touched.
     pub async fn take(settings: &Settings, catalog: PathBuf) -> Result<Self, Fault> {
         let summary = check_catalog(&catalog)?;
+        let door = settings.access.door()?;
         let lock = lock::lock(&settings.wallet_database()?)?;
-        let listener = auric_server::listen(settings.wallet.listen).await?;
+        let listener = auric_server::listen(settings.wallet.listen, &door).await?;
         let address = listener.local_addr().map_err(anyhow::Error::from)?;
-        Ok(Self { catalog, summary, address, listener, lock })
+        Ok(Self { catalog, summary, address, listener, lock, door })
+    }
+}
+
+impl Port {
+    /// The scheme of its URL.
+    pub fn scheme(&self) -> &'static str {
+        if self.door.tls().is_some() { "https" } else { "http" }
     }
 }
 
@@ -243,20 +267,6 @@ pub fn without_password(database: &str) -> String {
         Some(format!("{scheme}://{name}:…@{host}"))
     };
     hidden().unwrap_or_else(|| database.to_owned())
-}
-
-/// Asks the overall health of what listens at `address` until it is SERVING.
-async fn watch_health(address: SocketAddr) -> Result<(), Fault> {
-    let endpoint = Endpoint::from_shared(format!("http://{address}")).map_err(anyhow::Error::from)?;
-    let channel = endpoint.connect().await.map_err(anyhow::Error::from)?;
-    let watched = HealthClient::new(channel).watch(HealthCheckRequest::default()).await;
-    let mut watched = watched.map_err(anyhow::Error::from)?.into_inner();
-    while let Some(health) = watched.next().await {
-        if health.map_err(anyhow::Error::from)?.status() == ServingStatus::Serving {
-            return Ok(());
-        }
-    }
-    Err(Fault::Other(anyhow::anyhow!("the service at {address} ended while it was starting")))
 }
 
 /// Waits for a service that ends although nobody told it to; for ever when there is none.

@@ -85,10 +85,11 @@ impl Up {
             ReadyCatalog { folder: port.catalog.clone(), assets: port.summary.assets, hash: port.summary.hash.clone() };
         let mut running = Running::new(settings)?;
         let _endpoint = running.show(&telemetry).await?;
-        let address = running.start_wallet(settings, port).await?;
-        running.wait_ready(address).await?;
+        let scheme = port.scheme();
+        let started = running.start_wallet(settings, port).await?;
+        let url = format!("{scheme}://{}", started.address);
+        running.wait_ready(started).await?;
 
-        let url = format!("http://{address}");
         let ready = Ready {
             version: env!("CARGO_PKG_VERSION"),
             ready_ms: begun.elapsed().as_millis(),

@@ -3,12 +3,15 @@
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use auric_db::PostgresSettings;
+use auric_db::{Database, PostgresSettings};
 use auric_lanes::LaneSettings;
 use serde::Deserialize;
 
 use crate::StartError;
 use crate::domain::Seal;
+
+/// Mutations in one transaction of SQLite, where each transaction waits for the disk and nobody else writes meanwhile.
+const SQLITE_BATCH_MAX: NonZeroU16 = NonZeroU16::new(1_024).unwrap();
 
 /// How one copy of the wallet is set up.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,7 +39,7 @@ pub struct WalletConfig {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LanesConfig {
-    /// How many. One makes the largest batches, which is fastest on few cores.
+    /// How many: while one writes, another decides. SQLite has one writer, and one lane.
     pub count: Option<NonZeroU16>,
     /// Mutations in one transaction at most.
     pub batch_max: Option<NonZeroU16>,
@@ -81,12 +84,16 @@ impl WalletConfig {
 }
 
 impl LanesConfig {
-    /// The bounds of every lane.
-    pub(crate) fn settings(self) -> LaneSettings {
+    /// The bounds of every lane over `database`.
+    pub(crate) fn settings(self, database: &Database) -> LaneSettings {
         let defaults = LaneSettings::default();
+        let (lanes, batch_max) = match database {
+            Database::Postgres(_) => (self.count.unwrap_or(defaults.lanes), defaults.batch_max),
+            Database::Sqlite(_) => (NonZeroU16::MIN, SQLITE_BATCH_MAX),
+        };
         LaneSettings {
-            lanes: self.count.unwrap_or(defaults.lanes),
-            batch_max: self.batch_max.unwrap_or(defaults.batch_max),
+            lanes,
+            batch_max: self.batch_max.unwrap_or(batch_max),
             queue_max: self.queue_max.unwrap_or(defaults.queue_max),
             ..defaults
         }

@@ -48,7 +48,7 @@ pub enum StartError {
     },
     /// The catalog's folder cannot be watched.
     #[error("the catalog's folder cannot be watched")]
-    Watch(#[from] notify::Error),
+    Watch(#[from] auric_reload::Error),
     /// A setting that cannot be.
     #[error("{key}: {reason}")]
     Config {
@@ -73,10 +73,11 @@ impl Wallet {
             return Err(StartError::NotMigrated { pending });
         }
         database.observe("wallet");
+        let settings = config.lanes.settings(&database);
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { assets: Arc::new(loaded.assets), seal };
-        let handlers = Arc::new(Handlers::start(store, rules, config.lanes.settings()));
+        let handlers = Arc::new(Handlers::start(store, rules, settings));
         handlers.watch_catalog(config.catalog.clone())?;
         handlers.report_lanes();
         handlers.observe_lanes();

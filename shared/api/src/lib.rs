@@ -27,3 +27,10 @@ pub mod wallet {
 
 /// The encoded `google.protobuf.FileDescriptorSet` of everything above, with imports: what reflection serves.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.binpb"));
+
+/// Every RPC's path with the scope that it asks for, such as `("/auric.wallet.v1.WalletService/Post", "wallet.post")`.
+///
+/// # Shape
+///
+/// In order of paths. An RPC without a scope does not build.
+pub const SCOPES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/scopes.rs"));

@@ -44,9 +44,9 @@ pub struct LaneSettings {
 impl Default for LaneSettings {
     fn default() -> Self {
         Self {
-            lanes: NonZeroU16::MIN,
+            lanes: const { NonZeroU16::new(2).unwrap() },
             queue_max: const { NonZeroU16::new(8_192).unwrap() },
-            batch_max: const { NonZeroU16::new(1_024).unwrap() },
+            batch_max: const { NonZeroU16::new(128).unwrap() },
             contended_runs_max: const { NonZeroU32::new(3).unwrap() },
             contended_backoff: Backoff { first: Duration::from_millis(4), max: Duration::from_millis(100) },
             lost_runs_max: const { NonZeroU32::new(6).unwrap() },

@@ -1,4 +1,4 @@
-//! What every request passes on its way to a service: the limit, the deadline, and the net under a panic.
+//! What every request passes on its way to a service: the door, the limit, the deadline, and the net under a panic.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
@@ -6,16 +6,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use auric_auth::{AUTHORIZATION, Door};
 use auric_status::{Problem, reason};
+use auric_telemetry::context::meter;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
+use opentelemetry::KeyValue;
 use tokio::sync::Semaphore;
 use tonic::Code;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tower::{Layer, Service};
 
+use crate::connection::Peer;
 use crate::metadata;
 
 /// Requests that one service works on at the same time; one more is refused at once.
@@ -33,18 +37,70 @@ const MANNERS: &str = "/grpc.";
 /// Wraps the routes of one service; clones share one limit.
 #[derive(Clone, Debug)]
 pub(crate) struct Gate {
+    door: Arc<Door>,
     requests: Arc<Semaphore>,
     requests_max: usize,
 }
 
 impl Gate {
-    pub(crate) fn new(requests_max: usize) -> Self {
-        Self { requests: Arc::new(Semaphore::new(requests_max)), requests_max }
+    pub(crate) fn new(door: Arc<Door>, requests_max: usize) -> Self {
+        Self { door, requests: Arc::new(Semaphore::new(requests_max)), requests_max }
+    }
+
+    /// Shows among the metrics how many requests are being worked on, for as long as the gate stands.
+    pub(crate) fn observe(&self, services: &[&str]) {
+        let (requests, requests_max) = (Arc::downgrade(&self.requests), self.requests_max);
+        let services = KeyValue::new("auric.services", services.join(","));
+        let _registered = meter()
+            .u64_observable_gauge("auric.gate.in_flight")
+            .with_unit("{request}")
+            .with_description("Requests that are being worked on")
+            .with_callback(move |observer| {
+                if let Some(requests) = requests.upgrade() {
+                    let in_flight = requests_max.saturating_sub(requests.available_permits());
+                    observer.observe(u64::try_from(in_flight).unwrap_or(u64::MAX), std::slice::from_ref(&services));
+                }
+            })
+            .build();
     }
 
     /// Counts the requests that are being worked on.
     pub(crate) fn in_flight(&self) -> usize {
         self.requests_max.saturating_sub(self.requests.available_permits())
+    }
+
+    /// Lets a request in under the name of its caller, which replaces whatever it calls itself.
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Box<Problem>> {
+        let peer = request.extensions().get::<Peer>();
+        let certificates = peer.map(|peer| Arc::clone(&peer.certificates)).unwrap_or_default();
+        let path = request.uri().path();
+        let admitted = self.door.admit(path, request.headers(), &certificates).inspect_err(|problem| {
+            let (method, address) =
+                (path.trim_start_matches('/'), peer.map(|peer| peer.address.to_string()).unwrap_or_default());
+            let trace_id = metadata::trace_id_of_headers(request.headers());
+            let Problem { reason, message, .. } = &**problem;
+            tracing::warn!(
+                method,
+                peer = address,
+                success = false,
+                error = reason,
+                trace_id = trace_id.as_str(),
+                "{method} was refused: {message}"
+            );
+        })?;
+        // What comes after needs no secret.
+        request.headers_mut().remove(AUTHORIZATION);
+        request.headers_mut().remove(metadata::GRANTED);
+        if let Some(caller) = admitted {
+            let written = [(metadata::CALLER, caller.name.as_str()), (metadata::GRANTED, caller.widened())];
+            for (name, value) in written {
+                // Names and scopes are visible ASCII.
+                request
+                    .headers_mut()
+                    .insert(name, HeaderValue::from_str(value).unwrap_or_else(|_| unreachable!("{value:?}")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -71,7 +127,10 @@ impl Service<Request<Body>> for Gated {
         Service::<Request<Body>>::poll_ready(&mut self.routes, context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if let Err(problem) = self.gate.admit(&mut request) {
+            return Box::pin(async move { Ok(problem.into_status().into_http()) });
+        }
         if request.uri().path().starts_with(MANNERS) {
             return Box::pin(self.routes.call(request));
         }

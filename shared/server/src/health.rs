@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -32,8 +33,12 @@ impl Health {
     }
 
     /// Asks again and again, until `stop`, and says on the log when the answer changes.
-    pub(crate) async fn follow<Check, Checked>(&self, ready: Check, stop: &CancellationToken)
-    where
+    pub(crate) async fn follow<Check, Checked>(
+        &self,
+        ready: Check,
+        mut serving: Option<oneshot::Sender<()>>,
+        stop: &CancellationToken,
+    ) where
         Check: Fn() -> Checked,
         Checked: Future<Output = Result<(), String>>,
     {
@@ -56,6 +61,10 @@ impl Health {
                 Err(why) => tracing::warn!(services, why, "{services} is not ready: {why}"),
             }
             self.set(if now.is_ok() { ServingStatus::Serving } else { ServingStatus::NotServing }).await;
+            if let Some(serving) = serving.take_if(|_| now.is_ok()) {
+                // Whoever asked may have gone away.
+                serving.send(()).ok();
+            }
             last = Some(now);
         }
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use auric_auth::Door;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
@@ -31,13 +32,13 @@ pub enum ListenError {
     },
 }
 
-/// Binds `address`; port 0 takes a free one.
+/// Binds `address`; port 0 takes a free one. An address beyond loopback needs a door that asks who comes, over TLS.
 ///
 /// # Errors
 ///
 /// [`ListenError`]; nothing is bound.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    if !address.ip().is_loopback() {
+pub async fn listen(address: SocketAddr, door: &Door) -> Result<TcpListener, ListenError> {
+    if !address.ip().is_loopback() && !door.is_guarded() {
         return Err(ListenError::NotLoopback { address });
     }
     TcpListener::bind(address).await.map_err(|source| match source.kind() {
@@ -52,7 +53,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_others_reach_is_refused() {
-        let fault = listen("0.0.0.0:7401".parse().unwrap()).await.unwrap_err();
+        let fault = listen("0.0.0.0:7401".parse().unwrap(), &Door::open()).await.unwrap_err();
         assert_eq!(
             fault.to_string(),
             "refusing to listen on 0.0.0.0:7401: without TLS and callers only a loopback address is allowed, such as 127.0.0.1:7401"
@@ -61,9 +62,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named() {
-        let first = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let first = listen("127.0.0.1:0".parse().unwrap(), &Door::open()).await.unwrap();
         let address = first.local_addr().unwrap();
-        let fault = listen(address).await.unwrap_err();
+        let fault = listen(address, &Door::open()).await.unwrap_err();
         assert!(matches!(fault, ListenError::Taken { .. }));
         assert_eq!(
             fault.to_string(),

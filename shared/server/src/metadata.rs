@@ -4,19 +4,23 @@ use std::time::Duration;
 
 use auric_ids::{CallerId, TraceId};
 use auric_status::{BadField, Problem};
+use auric_telemetry::context::Traceparent;
 use tonic::metadata::MetadataMap;
 
-/// The request metadata that names the caller, where there are no credentials.
+pub use auric_telemetry::context::TRACEPARENT;
+
+/// The request metadata that names the caller. Where there are callers to ask, the server writes it, and what a request says is replaced.
 pub const CALLER: &str = "auric-caller";
+
+/// The request metadata that the server writes for a caller who was granted more than methods: scopes such as `admin.holds`, with spaces between.
+/// What a request itself says under this name is dropped.
+pub const GRANTED: &str = "auric-granted";
 
 /// The caller of a request that names none.
 pub const CALLER_DEFAULT: &str = "local";
 
 /// The response metadata that says `true` when an answer is the first answer to its key, given again.
 pub const REPLAYED: &str = "auric-replayed";
-
-/// The W3C trace context of a request.
-pub const TRACEPARENT: &str = "traceparent";
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 
@@ -34,28 +38,24 @@ pub fn caller(metadata: &MetadataMap) -> Result<CallerId, Problem> {
     CallerId::parse(text).map_err(|fault| refuse(fault.to_string()))
 }
 
-/// Reads the trace id; a request without a well-formed `traceparent` has the empty one.
-///
-/// # Source
-///
-/// W3C Trace Context §3.2: a later version may append to the four fields of version 00, and an id of zeros is no id.
-pub fn trace_id(metadata: &MetadataMap) -> TraceId {
-    let header = metadata.get(TRACEPARENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let text = parse_traceparent(header).unwrap_or_default();
-    TraceId::parse(text)
-        .unwrap_or_else(|_| unreachable!("parse_traceparent answers nothing or 32 lower-case hexadecimal digits"))
+/// Whether the caller was granted `scope`, of those that no method asks for by itself.
+pub fn is_granted(metadata: &MetadataMap, scope: &str) -> bool {
+    let granted = metadata.get(GRANTED).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    granted.split(' ').any(|granted| granted == scope)
 }
 
-fn parse_traceparent(header: &str) -> Option<&str> {
-    let mut fields = header.split('-');
-    let (version, trace, parent, flags) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let is_hex = |field: &str, length: usize| {
-        field.len() == length && field.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let is_well_formed = is_hex(version, 2) && is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
-    let is_known = version != "ff" && (version != "00" || fields.next().is_none());
-    let is_zero = |field: &str| field.bytes().all(|byte| byte == b'0');
-    (is_well_formed && is_known && !is_zero(trace) && !is_zero(parent)).then_some(trace)
+/// Reads the trace id; a request without a well-formed `traceparent` has the empty one. What is served here always has one: the server puts it in.
+pub fn trace_id(metadata: &MetadataMap) -> TraceId {
+    trace_id_of(metadata.get(TRACEPARENT).and_then(|value| value.to_str().ok()))
+}
+
+pub(crate) fn trace_id_of_headers(headers: &http::HeaderMap) -> TraceId {
+    trace_id_of(headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()))
+}
+
+fn trace_id_of(header: Option<&str>) -> TraceId {
+    let text = header.and_then(Traceparent::parse).map(|parent| parent.trace_id).unwrap_or_default();
+    TraceId::parse(text).unwrap_or_else(|_| unreachable!("a trace id is 32 lower-case hexadecimal digits, or none"))
 }
 
 /// Reads how long the caller waits, from the moment that it sent the request; [`None`] without a well-formed `grpc-timeout`.

@@ -2,18 +2,21 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use auric_auth::{Door, DoorError};
+use auric_telemetry::rpc::RpcLayer;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::{Router, TcpIncoming};
 use tower::layer::util::{Identity, Stack};
 
 use crate::ListenError;
+use crate::connection::Reception;
 use crate::gate::{Gate, REQUESTS_MAX};
 use crate::health::Health;
 
@@ -32,16 +35,15 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
 /// A peer that does not answer for this long is gone.
 const KEEPALIVE_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// The pause after a connection that could not be accepted, so that running out of files does not burn a processor.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
 /// What is served on one port.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Services {
     /// Where requests go.
     pub routes: Routes,
     /// The full names of the gRPC services among them, for health and reflection.
     pub names: &'static [&'static str],
+    /// Told when their health is `SERVING` for the first time.
+    pub serving: Option<oneshot::Sender<()>>,
 }
 
 /// When to stop, and how patiently.
@@ -68,7 +70,7 @@ pub enum Drain {
 /// Why serving ended without being told to.
 #[derive(Debug, Error)]
 pub enum ServeError {
-    /// The listener is not on loopback.
+    /// The listener is not on loopback, and nobody is asked who comes.
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// The API's descriptors cannot be served.
@@ -77,6 +79,9 @@ pub enum ServeError {
     /// The transport failed.
     #[error("the transport failed")]
     Transport(#[from] tonic::transport::Error),
+    /// Callers and certificates cannot be watched.
+    #[error(transparent)]
+    Door(#[from] DoorError),
     /// The listener has no address.
     #[error("the listener has no address")]
     Address(#[source] std::io::Error),
@@ -96,6 +101,7 @@ pub enum ServeError {
 pub async fn serve<Check, Checked>(
     listener: TcpListener,
     services: Services,
+    door: Arc<Door>,
     ready: Check,
     stop: Stop,
 ) -> Result<Drain, ServeError>
@@ -104,21 +110,24 @@ where
     Checked: Future<Output = Result<(), String>>,
 {
     let address = listener.local_addr().map_err(ServeError::Address)?;
-    if !address.ip().is_loopback() {
+    if !address.ip().is_loopback() && !door.is_guarded() {
         return Err(ListenError::NotLoopback { address }.into());
     }
     let (reporter, health_server) = tonic_health::server::health_reporter();
     let health = Health::new(reporter, services.names).await;
-    let gate = Gate::new(REQUESTS_MAX);
+    let gate = Gate::new(Arc::clone(&door), REQUESTS_MAX);
+    gate.observe(services.names);
+    let reloads = Arc::clone(&door).follow(stop.token.clone())?;
     let routes = services.routes.add_service(health_server).add_service(reflection(services.names)?);
     let server = builder(gate.clone()).add_routes(routes);
 
-    let serving = transport(server, listener, stop.token.clone());
+    let incoming = Reception::new(door).incoming(listener);
+    let serving = server.serve_with_incoming_shutdown(incoming, stop.token.clone().cancelled_owned());
     tokio::pin!(serving);
-    let followed = health.follow(ready, &stop.token);
+    let followed = futures::future::join(health.follow(ready, services.serving, &stop.token), reloads);
     tokio::select! {
         ended = &mut serving => return ended.map(|()| Drain::Complete).map_err(Into::into),
-        () = followed => {}
+        _ = followed => {}
     }
     tracing::info!(%address, requests = gate.in_flight(), "draining: {} requests are in flight", gate.in_flight());
     health.end().await;
@@ -133,31 +142,15 @@ fn cut(address: SocketAddr, requests: usize) -> Drain {
     Drain::Cut { requests }
 }
 
-fn builder(gate: Gate) -> Server<Stack<Gate, Identity>> {
+/// Whatever comes is given its trace before anything else looks at it.
+fn builder(gate: Gate) -> Server<Stack<Gate, Stack<RpcLayer, Identity>>> {
     Server::builder()
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
         .http2_max_header_list_size(METADATA_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_WAIT_MAX))
+        .layer(RpcLayer::new(auric_api::SCOPES.iter().map(|(path, _)| *path)))
         .layer(gate)
-}
-
-async fn transport(
-    server: Router<Stack<Gate, Identity>>,
-    listener: TcpListener,
-    stop: CancellationToken,
-) -> Result<(), tonic::transport::Error> {
-    server.serve_with_incoming_shutdown(incoming(listener), stop.cancelled_owned()).await
-}
-
-fn incoming(listener: TcpListener) -> impl Stream<Item = std::io::Result<tokio::net::TcpStream>> {
-    TcpIncoming::from(listener).with_nodelay(Some(true)).then(|accepted| async {
-        if let Err(fault) = &accepted {
-            tracing::warn!(%fault, "cannot accept a connection: {fault}");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
-        accepted
-    })
 }
 
 fn reflection(

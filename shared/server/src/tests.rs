@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auric_api::bench::v1 as pb;
+use auric_auth::Door;
 use auric_status::Problem;
 use pb::echo_service_client::EchoServiceClient;
 use pb::echo_service_server::{EchoService, EchoServiceServer};
@@ -69,14 +70,15 @@ struct House {
 #[expect(clippy::disallowed_methods, reason = "the test owns the task and joins it")]
 async fn house(drain_max: Duration) -> House {
     let told = Told { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
-    let listener = listen("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let listener = listen("127.0.0.1:0".parse().unwrap(), &Door::open()).await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     let (ready, readiness) = watch::channel(Ok(()));
     let stop = CancellationToken::new();
-    let services = Services { routes: routes(&told), names: NAMES };
+    let services = Services { routes: routes(&told), names: NAMES, serving: None };
     let when = Stop { token: stop.clone(), drain_max };
     let check = move || std::future::ready(readiness.borrow().clone());
-    let serving = tokio::spawn(async move { serve(listener, services, check, when).await.unwrap() });
+    let serving =
+        tokio::spawn(async move { serve(listener, services, Arc::new(Door::open()), check, when).await.unwrap() });
     let channel = Channel::from_shared(uri).unwrap().connect().await.unwrap();
     House { told, channel, ready, stop, serving }
 }
@@ -186,7 +188,7 @@ fn problem_of(response: &http::Response<tonic::body::Body>) -> Option<Problem> {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_leaves_the_outcome_unknown() {
     let told = Told { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
-    let mut gated = Gate::new(1).layer(routes(&told));
+    let mut gated = Gate::new(Arc::new(Door::open()), 1).layer(routes(&told));
     let asked = gated.call(request("/auric.bench.v1.EchoService/Echo", "never", "250m"));
     let problem = problem_of(&asked.await.unwrap()).unwrap();
     assert_eq!(problem.code, Code::DeadlineExceeded);
@@ -196,7 +198,7 @@ async fn a_deadline_that_passes_leaves_the_outcome_unknown() {
 #[tokio::test]
 async fn one_request_too_many_is_refused_at_once_and_health_is_not() {
     let told = Told { entered: Arc::new(Semaphore::new(0)), leave: Arc::new(Semaphore::new(0)) };
-    let gate = Gate::new(1);
+    let gate = Gate::new(Arc::new(Door::open()), 1);
     let mut gated = gate.layer(routes(&told));
     let waiting = gated.call(request("/auric.bench.v1.EchoService/Echo", "wait", "1M"));
     assert_eq!(gate.in_flight(), 1);

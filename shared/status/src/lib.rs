@@ -23,6 +23,12 @@ pub mod reason {
     /// Too much is waiting; nothing was done. Try again after the delay that the answer names.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
 
+    /// Nothing that came with the request says who calls. Send a credential that is in force.
+    pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// The caller is known and has not been granted the method's scope.
+    pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
+
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 5] = [INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, DEADLINE_EXCEEDED, QUEUE_FULL];
+    pub const ALL: [&str; 7] =
+        [INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, DEADLINE_EXCEEDED, QUEUE_FULL, UNAUTHENTICATED, PERMISSION_DENIED];
 }

@@ -1,5 +1,6 @@
 //! The wallet over real gRPC: the built program, one process on SQLite or several on one PostgreSQL database.
 
+mod access;
 mod bad_input;
 mod crash;
 mod crowds;

@@ -5,6 +5,7 @@ use prost_reflect::DynamicMessage;
 use prost_reflect::prost::Message as _;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::harness::Caller;
@@ -20,12 +21,20 @@ pub fn bytes(message: &DynamicMessage) -> Vec<u8> {
 ///
 /// The status, of the call or of its stream.
 pub async fn call(caller: Caller<'_>, path: &str, request: Vec<u8>) -> Result<Option<Bytes>, Status> {
-    let channel = caller.cluster.channel(caller.copy).expect("it is up");
+    send(caller.cluster.channel(caller.copy).expect("it is up"), path, Request::new(request)).await
+}
+
+/// The same over any channel, with what `request` has beside its message.
+///
+/// # Errors
+///
+/// As [`call`].
+pub async fn send(channel: Channel, path: &str, request: Request<Vec<u8>>) -> Result<Option<Bytes>, Status> {
     let mut grpc = Grpc::new(channel);
     grpc.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
     let path = path.parse().expect("a path");
-    let once = futures::stream::iter([request]);
-    let mut answers = grpc.streaming(Request::new(once), path, Raw).await?.into_inner();
+    let once = request.map(|message| futures::stream::iter([message]));
+    let mut answers = grpc.streaming(once, path, Raw).await?.into_inner();
     // A watch of what is not there yet says nothing; every other stream has something to say.
     let first = tokio::time::timeout(SILENCE, answers.message()).await;
     first.unwrap_or(Ok(None))

@@ -122,12 +122,12 @@ fn act(
         Action::RenewCredits(renew) => renew_credits(&mut draft, renew).map(|()| Ended::Anew)?,
         Action::Reserve(reserve) => holding::reserve(&mut draft, reserve, &mutation.key, asked)?,
         Action::Commit(commit) => {
-            let (done, ended) = holding::commit(&mut draft, commit, &mutation.key)?;
+            let (done, ended) = holding::commit(&mut draft, commit, mutation)?;
             hold = ended;
             done
         }
         Action::Release(release) => {
-            let (done, ended) = holding::release(&mut draft, release, &mutation.key)?;
+            let (done, ended) = holding::release(&mut draft, release, mutation)?;
             hold = ended;
             done
         }

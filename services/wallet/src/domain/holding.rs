@@ -10,8 +10,8 @@ use auric_money::Amount;
 
 use super::{
     Asset, AssetKind, BadField, BalanceKey, BoundFault, Change, Commit, End, HeldPart, Hold, HoldAsk, HoldLeg,
-    HoldState, MovementKind, MutationKey, Posted, Rejection, Release, Reserve, Stop, Unstored, asset::no_pool,
-    draft::Draft,
+    HoldState, MovementKind, Mutation, MutationKey, Posted, Rejection, Release, Reserve, Stop, Unstored,
+    asset::no_pool, draft::Draft,
 };
 
 /// What a hold verb comes to.
@@ -72,11 +72,15 @@ pub(super) fn reserve(
 ///
 /// [`Rejection::HoldEnded`] when it ended otherwise, [`Rejection::AboveHeld`], [`Rejection::HoldIsWhole`]; [`Unstored::HoldNotFound`],
 /// [`Unstored::NotYourHold`].
-pub(super) fn commit(draft: &mut Draft<'_>, commit: &Commit, key: &MutationKey) -> Result<(Ended, Option<Hold>), Stop> {
+pub(super) fn commit(
+    draft: &mut Draft<'_>,
+    commit: &Commit,
+    mutation: &Mutation,
+) -> Result<(Ended, Option<Hold>), Stop> {
     let Some(hold) = draft.book().hold(&commit.hold) else {
         return Err(Stop::Unstored(Unstored::HoldNotFound(commit.hold.clone())));
     };
-    yours(hold, key)?;
+    yours(hold, mutation)?;
     // The state comes before the amounts: a tombstone has no legs that a number of amounts could be compared with.
     match &hold.state {
         HoldState::Held => {}
@@ -116,12 +120,12 @@ pub(super) fn commit(draft: &mut Draft<'_>, commit: &Commit, key: &MutationKey) 
 pub(super) fn release(
     draft: &mut Draft<'_>,
     release: &Release,
-    key: &MutationKey,
+    mutation: &Mutation,
 ) -> Result<(Ended, Option<Hold>), Stop> {
     let Some(hold) = draft.book().hold(&release.hold) else {
-        return Ok((Ended::Anew, Some(tombstone(draft, &release.hold, key))));
+        return Ok((Ended::Anew, Some(tombstone(draft, &release.hold, &mutation.key))));
     };
-    yours(hold, key)?;
+    yours(hold, mutation)?;
     match &hold.state {
         HoldState::Held => {}
         HoldState::Released { answer } | HoldState::Voided { answer } => {
@@ -186,8 +190,8 @@ fn ended(hold: &Hold) -> Stop {
     Stop::Rejected(Rejection::HoldEnded { hold: hold.id.clone(), state, ended_at, amounts, committed })
 }
 
-fn yours(hold: &Hold, key: &MutationKey) -> Result<(), Stop> {
-    if hold.caller == key.caller {
+fn yours(hold: &Hold, mutation: &Mutation) -> Result<(), Stop> {
+    if hold.caller == mutation.key.caller || mutation.ends_any_hold {
         return Ok(());
     }
     Err(Stop::Unstored(Unstored::NotYourHold(hold.id.clone())))

@@ -23,6 +23,8 @@ pub struct Mutation {
     pub key: MutationKey,
     /// The trace that it came in; not part of its meaning.
     pub trace_id: TraceId,
+    /// Whether its caller may end holds that another made; not part of its meaning.
+    pub ends_any_hold: bool,
     /// What is asked.
     pub action: Action,
 }

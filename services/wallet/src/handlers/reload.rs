@@ -2,23 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use auric_catalog::CatalogError;
 use auric_db::StoreError;
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use auric_reload::Watch;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::Handlers;
 use crate::catalog;
 use crate::domain::{Assets, Rules};
 use crate::store::WalletStore;
-
-/// How long the files must be left alone before they are read: editors write them in several steps.
-const QUIET: Duration = Duration::from_millis(150);
 
 /// Why a catalog was not put into force. The old one stays.
 #[derive(Debug, Error)]
@@ -70,31 +63,13 @@ impl Handlers {
     ///
     /// # Errors
     ///
-    /// [`notify::Error`] when the folder cannot be watched.
-    pub fn watch_catalog(self: &Arc<Self>, folder: PathBuf) -> Result<(), notify::Error> {
-        let (changed, mut changes) = mpsc::channel(1);
-        let file_changed = changed.clone();
-        let mut watcher: RecommendedWatcher =
-            notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-                if event.is_ok_and(|event| !event.kind.is_access()) {
-                    // One that is waiting already says the same.
-                    file_changed.try_send(()).ok();
-                }
-            })?;
-        watcher.watch(&folder, RecursiveMode::NonRecursive)?;
-        let mut hangups = signal(SignalKind::hangup()).map_err(notify::Error::io)?;
+    /// [`auric_reload::Error`] when the folder cannot be watched.
+    pub fn watch_catalog(self: &Arc<Self>, folder: PathBuf) -> Result<(), auric_reload::Error> {
+        let mut watch = Watch::folders([folder.as_path()])?;
         let handlers = Arc::downgrade(self);
         let closing = self.closing.clone();
         self.tasks.spawn(async move {
-            // The watcher ends with this task.
-            let _watcher = watcher;
-            loop {
-                tokio::select! {
-                    () = closing.cancelled() => return,
-                    _ = hangups.recv() => {}
-                    _ = changes.recv() => {}
-                }
-                while timeout(QUIET, changes.recv()).await.is_ok() {}
+            while closing.run_until_cancelled(watch.changed()).await.is_some() {
                 let Some(handlers) = handlers.upgrade() else { return };
                 match handlers.reload(&folder).await {
                     Ok(assets) => {

@@ -249,7 +249,7 @@ pub fn note() -> Note {
 }
 
 pub fn mutation(name: &str, action: Action) -> Mutation {
-    Mutation { key: key(name), trace_id: "".parse().unwrap(), action }
+    Mutation { key: key(name), trace_id: "".parse().unwrap(), ends_any_hold: false, action }
 }
 
 /// How often a caller tries again; a law that needs more does not end.

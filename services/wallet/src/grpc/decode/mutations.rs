@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use auric_api::wallet::v1 as api;
+use auric_auth::ADMIN_HOLDS;
 use auric_ids::{IdempotencyKey, PlayerId, PoolId};
 use auric_money::Amount;
 use auric_server::metadata;
@@ -38,7 +39,8 @@ pub fn mutation(
     let trace_id = metadata::trace_id(metadata);
     let key = self::key(metadata, key).inspect_err(|_| log_malformed(method, None, &trace_id))?;
     let action = action().inspect_err(|_| log_malformed(method, Some(&key), &trace_id))?;
-    Ok(Mutation { key, trace_id, action })
+    let ends_any_hold = metadata::is_granted(metadata, ADMIN_HOLDS);
+    Ok(Mutation { key, trace_id, ends_any_hold, action })
 }
 
 /// The name of a mutation: the caller of the request, and the key in it.

@@ -1,7 +1,8 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
 
-use auric_db::{StoreError, Traced as _};
+use auric_db::{Statement, StoreError, Traced as _};
 use auric_ids::PlayerId;
+use auric_time::Timestamp;
 use sqlx::{Postgres, Transaction};
 
 use super::{db_time, sql};
@@ -198,48 +199,70 @@ async fn entries(transaction: &mut Tx, entries: &[Entry]) -> Result<(), StoreErr
     expect_rows(entries.len(), written.rows_affected())
 }
 
-/// Writes only over the version that was loaded.
+/// New balances are inserted plainly, others are written only over the version that was loaded.
 async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
-    let balances = &journal.balances;
-    let part = |part: usize| column(balances, move |(_, row): &(BalanceKey, Row)| bigint(row.balance.parts()[part]));
-    let written = sqlx::query(
-        "INSERT INTO balances AS stored (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at,
-             regen_units, interval_micros, capacity, version, created_at, updated_at)
-         SELECT *, $14, $14
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-             $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
-         ON CONFLICT (player_id, asset_id, pool_id) DO UPDATE
-         SET available = excluded.available,
-             held = excluded.held,
-             room = excluded.room,
-             owed = excluded.owed,
-             generation = excluded.generation,
-             settled_at = excluded.settled_at,
-             regen_units = excluded.regen_units,
-             interval_micros = excluded.interval_micros,
-             capacity = excluded.capacity,
-             version = excluded.version,
-             updated_at = excluded.updated_at
-         WHERE stored.version = excluded.version - 1",
-    )
-    .bind(column(balances, |(key, _)| key.player.as_str()))
-    .bind(column(balances, |(key, _)| key.asset.as_str()))
-    .bind(column(balances, |(key, _)| key.pool.as_str()))
-    .bind(part(0))
-    .bind(part(1))
-    .bind(part(2))
-    .bind(part(3))
-    .bind(column(balances, |(_, row)| bigint(row.generation)))
-    .bind(column(balances, |(_, row)| row.settled.map(|settled| db_time(settled.at))))
-    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.regen_units))))
-    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.interval_micros))))
-    .bind(column(balances, |(_, row)| row.settled.map(|settled| bigint(settled.capacity_units))))
-    .bind(column(balances, |(_, row)| bigint(row.version)))
-    .bind(db_time(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT balances"))
-    .await?;
-    expect_rows(balances.len(), written.rows_affected())
+    let (new, known): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
+    if !known.is_empty() {
+        // An upsert would lock each row first and then write it: twice the work.
+        let update = "UPDATE balances
+             SET available = moved.available,
+                 held = moved.held,
+                 room = moved.room,
+                 owed = moved.owed,
+                 generation = moved.generation,
+                 settled_at = moved.settled_at,
+                 regen_units = moved.regen_units,
+                 interval_micros = moved.interval_micros,
+                 capacity = moved.capacity,
+                 version = moved.version,
+                 updated_at = $14
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                     $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+                 AS moved (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at, regen_units,
+                     interval_micros, capacity, version)
+             WHERE balances.player_id = moved.player_id
+               AND balances.asset_id = moved.asset_id
+               AND balances.pool_id = moved.pool_id
+               AND balances.version = moved.version - 1";
+        write_balances(transaction, (sql("UPDATE balances"), update), &known, journal.time).await?;
+    }
+    if !new.is_empty() {
+        let insert = "INSERT INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation,
+                 settled_at, regen_units, interval_micros, capacity, version, created_at, updated_at)
+             SELECT *, $14, $14
+             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+                 $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])";
+        write_balances(transaction, (sql("INSERT balances"), insert), &new, journal.time).await?;
+    }
+    Ok(())
+}
+
+async fn write_balances(
+    transaction: &mut Tx,
+    (statement, text): (Statement, &'static str),
+    rows: &[&(BalanceKey, Row)],
+    time: Timestamp,
+) -> Result<(), StoreError> {
+    let part = |part: usize| column(rows, move |(_, row)| bigint(row.balance.parts()[part]));
+    let written = sqlx::query(text)
+        .bind(column(rows, |(key, _)| key.player.as_str()))
+        .bind(column(rows, |(key, _)| key.asset.as_str()))
+        .bind(column(rows, |(key, _)| key.pool.as_str()))
+        .bind(part(0))
+        .bind(part(1))
+        .bind(part(2))
+        .bind(part(3))
+        .bind(column(rows, |(_, row)| bigint(row.generation)))
+        .bind(column(rows, |(_, row)| row.settled.map(|settled| db_time(settled.at))))
+        .bind(column(rows, |(_, row)| row.settled.map(|settled| bigint(settled.regen_units))))
+        .bind(column(rows, |(_, row)| row.settled.map(|settled| bigint(settled.interval_micros))))
+        .bind(column(rows, |(_, row)| row.settled.map(|settled| bigint(settled.capacity_units))))
+        .bind(column(rows, |(_, row)| bigint(row.version)))
+        .bind(db_time(time))
+        .execute(&mut **transaction)
+        .traced(statement)
+        .await?;
+    expect_rows(rows.len(), written.rows_affected())
 }
 
 /// Writes only over the head that was loaded.

@@ -99,7 +99,7 @@ async fn a_lost_answer_is_found_by_its_key(ledger: Ledger) {
     let verdict = wallet.mutate(post("k", vec![credit("p", "lumees", 5)]), None).await.unwrap();
     assert!(matches!(verdict, Verdict::Answered { outcome: Ok(_), replayed: true }), "{verdict:?}");
     assert_eq!(available(&wallet, "p", "lumees").await, 5);
-    assert_eq!(wallet.lane_stats()[0].retries_lost, 1);
+    assert_eq!(wallet.lane_stats().iter().map(|lane| lane.retries_lost).sum::<u64>(), 1);
 }
 
 async fn contention_is_tried_three_times_and_then_said(ledger: Ledger) {
@@ -133,7 +133,7 @@ async fn a_poisoned_mutation_harms_no_other(ledger: Ledger) {
             other => panic!("k{number}: {other:?}"),
         }
     }
-    assert!(wallet.lane_stats()[0].halvings > 0, "the culprit was in company");
+    assert!(wallet.lane_stats().iter().any(|lane| lane.halvings > 0), "the culprit was in company");
     assert_eq!(available(&wallet, "p", "lumees").await, 39);
     assert_eq!(wallet.mutation(&key("k13")).await.unwrap(), None);
     assert_books_agree(&wallet).await;
