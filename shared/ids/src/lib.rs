@@ -40,6 +40,15 @@ define_ids! {
     /// What a player raises with stat points: 1 to 32 of `a-z 0-9 _`.
     StatId, "stat_id", Rule::lower(32, "_");
 
+    /// Who takes the players' money: 1 to 32 of `a-z 0-9 _ -`, such as `stripe`.
+    ProviderId, "provider", Rule::lower(32, "_-");
+
+    /// A provider's own name for one message of it: 1 to 100 printable ASCII characters, no space.
+    EventId, "event_id", Rule::printable(100);
+
+    /// A provider's own name for what was paid, such as a charge or an invoice: 1 to 100 printable ASCII characters, no space.
+    ObjectId, "object_id", Rule::printable(100);
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }
