@@ -49,6 +49,15 @@ define_ids! {
     /// A provider's own name for what was paid, such as a charge or an invoice: 1 to 100 printable ASCII characters, no space.
     ObjectId, "object_id", Rule::printable(100);
 
+    /// What lets a player generate something once: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    RetailTokenId, "token", Rule::name(64);
+
+    /// What was generated, in its maker's own name for it: 1 to 128 printable ASCII characters, no space.
+    GenerationId, "generation_id", Rule::printable(128);
+
+    /// The SHA-256 of what was generated: 64 hexadecimal digits in lower case.
+    PayloadHash, "payload_hash", Rule::hex(64);
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }

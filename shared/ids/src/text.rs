@@ -124,6 +124,7 @@ impl Alphabet {
             Self::Name => "A-Z a-z 0-9 _ . : -",
             Self::Lower("_/") => "a-z 0-9 _ /",
             Self::Lower("_") => "a-z 0-9 _",
+            Self::Lower("_-") => "a-z 0-9 _ -",
             Self::Lower(_) => "a-z 0-9 _ . -",
             Self::Printable => "the visible ASCII characters",
             Self::Hex => "0-9 a-f",

@@ -18,7 +18,8 @@ pub struct BalanceKey {
 
 /// What a player can spend of one asset, what is set aside, what is promised to come, and what is owed.
 ///
-/// Invariant: `available_units + held_units + room_units <= Amount::MAX_UNITS`, and `owed_units` by itself.
+/// Invariant: `available_units + held_units + room_units <= Amount::MAX_UNITS`, `owed_units` by itself, and nobody who owes has something
+/// available: every increase pays first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
     available_units: u64,
@@ -49,7 +50,8 @@ impl Balance {
         let [available_units, held_units, room_units, owed_units] = parts;
         let total = available_units.checked_add(held_units)?.checked_add(room_units)?;
         let fits = total <= Amount::MAX_UNITS && owed_units <= Amount::MAX_UNITS;
-        fits.then_some(Self { available_units, held_units, room_units, owed_units })
+        let is_paid = available_units == 0 || owed_units == 0;
+        (fits && is_paid).then_some(Self { available_units, held_units, room_units, owed_units })
     }
 
     /// Available, held, room, owed.
@@ -143,6 +145,20 @@ impl Change {
         Self { room_units: signed(promised_units).saturating_neg(), ..Self::credit(units) }
     }
 
+    /// Takes `units` from what can be spent, and lets `owed_units` more be owed.
+    #[must_use]
+    pub fn take_back(units: u64, owed_units: u64) -> Self {
+        Self { owed_units: signed(owed_units), ..Self::debit(units) }
+    }
+
+    /// The same change, when `owed_units` are owed: what it adds to the available units pays them first.
+    #[must_use]
+    pub(super) fn paying(self, owed_units: u64) -> Self {
+        let paid = self.available_units.clamp(0, signed(owed_units));
+        let available_units = self.available_units.saturating_sub(paid);
+        Self { available_units, owed_units: self.owed_units.saturating_sub(paid), ..self }
+    }
+
     /// Available, held, room, owed.
     #[must_use]
     pub const fn parts(self) -> [i64; 4] {
@@ -186,5 +202,14 @@ mod tests {
         assert_eq!(Balance::from_parts([Amount::MAX_UNITS, 1, 0, 0]), None);
         assert_eq!(Balance::from_parts([u64::MAX, 1, 1, 0]), None);
         assert_eq!(Balance::default().after(Change::credit(u64::MAX)), None);
+    }
+
+    #[test]
+    fn what_is_owed_is_paid_first() {
+        let owing = Balance::from_parts([0, 3, 0, 20]).unwrap();
+        assert_eq!(owing.after(Change::credit(5)), None, "nobody who owes has something");
+        let pay = |units| owing.after(Change::credit(units).paying(20)).unwrap().parts();
+        assert_eq!((pay(5), pay(20), pay(21)), ([0, 3, 0, 15], [0, 3, 0, 0], [1, 3, 0, 0]));
+        assert_eq!(Change::debit(5).paying(20), Change::debit(5));
     }
 }

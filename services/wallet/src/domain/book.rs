@@ -9,7 +9,7 @@ use auric_time::Timestamp;
 use super::draft::{Changes, Draft};
 use super::{
     Assets, Balance, BalanceKey, Entry, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note, Outcome,
-    Seal, Settled,
+    Paid, PaidRows, Seal, Settled,
 };
 
 /// What the store read after it had locked the players.
@@ -27,6 +27,8 @@ pub struct Opened {
     pub holds: Vec<HoldRow>,
     /// Every claim that was made, by the key that made it.
     pub claims: Vec<ClaimRow>,
+    /// What was paid for, and told of it.
+    pub paid: PaidRows,
 }
 
 /// A balance and all that is stored beside it.
@@ -36,6 +38,8 @@ pub struct Row {
     pub balance: Balance,
     /// How often a credit pool was renewed.
     pub generation: u64,
+    /// The newest period that a payment set it for; 0 for none.
+    pub period: u64,
     /// The terms that a recharging balance was settled under; absent for every other kind.
     pub settled: Option<Settled>,
     /// 0 for a balance that was never written; the store writes only over the version that was loaded.
@@ -108,6 +112,8 @@ pub struct Journal {
     pub claims: Vec<(Guard, MutationKey, Timestamp)>,
     /// Holds as they are to be, with the version that they are to get.
     pub holds: Vec<HoldRow>,
+    /// Payments, events and retail tokens as they are to be.
+    pub paid: PaidRows,
     /// New entries; a player's in the order of their numbers.
     pub entries: Vec<Entry>,
     /// Balances as they are to be, with the version that they are to get.
@@ -138,6 +144,8 @@ pub struct Book {
     records: HashMap<MutationKey, Record>,
     holds: BTreeMap<HoldId, HoldRow>,
     claims: HashMap<Guard, ClaimRow>,
+    /// What was paid for.
+    pub(super) paid: Paid,
     journal: Written,
 }
 
@@ -186,6 +194,7 @@ impl Book {
             records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
             holds: opened.holds.into_iter().map(|row| (row.hold.id.clone(), row)).collect(),
             claims: opened.claims.into_iter().map(|claim| (claim.guard.clone(), claim)).collect(),
+            paid: Paid::new(opened.paid),
             journal: Written::default(),
         }
     }
@@ -258,7 +267,7 @@ impl Book {
 
     /// Makes the changes of a mutation part of the book: numbers and chains its movements, one entry each.
     pub fn apply(&mut self, changes: Changes, origin: Origin<'_>, rules: &Rules) -> Vec<Movement> {
-        let Changes { rows, mut movements, holds, time } = changes;
+        let Changes { rows, mut movements, holds, payment, token, time } = changes;
         for movement in &mut movements {
             let player = self.players.entry(movement.key.player.clone()).or_default();
             movement.number = player.head.number.saturating_add(1);
@@ -286,6 +295,8 @@ impl Book {
         for hold in holds {
             self.put_hold(hold);
         }
+        payment.into_iter().for_each(|payment| self.paid.put_payment(payment));
+        token.into_iter().for_each(|token| self.paid.put_token(token));
         movements
     }
 
@@ -326,6 +337,7 @@ impl Book {
             claims: claims.map(|claim| (claim.guard, claim.key, self.now)).collect(),
             records: written.records.iter().filter_map(|key| self.records.remove(key)).collect(),
             holds: written.holds.iter().filter_map(|id| self.holds.remove(id)).collect(),
+            paid: self.paid.into_rows(),
             entries: written.entries,
             balances: written.balances.into_iter().filter_map(|key| self.balances.remove_entry(&key)).collect(),
             players: self.players.into_iter().filter(|(_, player)| changed(player)).collect(),

@@ -10,8 +10,8 @@ use super::book::Origin;
 use super::holding::{self, Ended};
 use super::{
     Action, AssetKind, AtMaximum, BadField, BalanceKey, Book, Change, Claim, ClaimRow, Commit, Direction, Draft,
-    Fingerprint, Hold, Leg, Method, MovementKind, Mutation, Note, Outcome, Post, Posted, Record, Rejection, Release,
-    RenewCredits, Rules, SpendStatPoints, Stop, Unstored, posting,
+    EventRow, Fingerprint, Hold, Leg, Method, MovementKind, Mutation, Note, Outcome, Post, Posted, Record, Rejection,
+    Release, RenewCredits, Rules, SpendStatPoints, Stop, Unstored, paying, posting, retail,
 };
 
 /// What a mutation came to.
@@ -131,6 +131,9 @@ fn act(
             hold = ended;
             done
         }
+        Action::RecordPayment(record) => paying::record(&mut draft, record)?,
+        Action::IssueRetailToken(issue) => retail::issue(&mut draft, issue, &mutation.key)?,
+        Action::RedeemRetailToken(redeem) => retail::redeem(&mut draft, redeem, &mutation.key)?,
         Action::Void => Ended::Anew,
     };
     if let Ended::Before(answer) = done {
@@ -141,18 +144,35 @@ fn act(
     let note = note(action, hold.as_ref());
     let origin =
         Origin { note: &note, caller: &mutation.key.caller, key: &mutation.key.key, trace_id: &mutation.trace_id };
+    let retail_token = changes.token.as_ref().map(|token| token.id.clone());
     let movements = book.apply(changes, origin, rules);
     let expires_at = hold.as_ref().filter(|hold| hold.is_open()).and_then(|hold| hold.expires_at);
     let voided = hold.as_ref().is_some_and(|hold| matches!(hold.state, super::HoldState::Voided { .. }));
-    let posted = Posted { movements, time, expires_at, voided };
+    let posted = Posted { movements, time, expires_at, voided, retail_token };
     if let Some(hold) = hold {
         book.put_hold(hold.answered(&posted));
     }
-    if let Action::Claim(claim) = action {
-        let (guard, key) = (claim.guard.clone(), mutation.key.clone());
-        book.keep_claim(ClaimRow { guard, key, outcome: Ok(posted.clone()) });
-    }
+    remember(book, mutation, &posted);
     Ok(posted)
+}
+
+/// Keeps by what a request under another key finds this one: its claim, or what a provider told.
+fn remember(book: &mut Book, mutation: &Mutation, posted: &Posted) {
+    match &mutation.action {
+        Action::Claim(claim) => {
+            let (guard, key) = (claim.guard.clone(), mutation.key.clone());
+            book.keep_claim(ClaimRow { guard, key, outcome: Ok(posted.clone()) });
+        }
+        Action::RecordPayment(record) => book.paid.put_event(EventRow {
+            key: record.event_key(),
+            object: record.payment.object.clone(),
+            player: record.player.clone(),
+            kind: record.fact.kind().to_owned(),
+            under: mutation.key.clone(),
+            answer: posted.clone(),
+        }),
+        _ => {}
+    }
 }
 
 /// Names the fields of a transfer's request: the legs are ours.

@@ -7,8 +7,8 @@ use auric_money::Amount;
 use auric_time::Timestamp;
 
 use super::{
-    Asset, AssetKind, Balance, BalanceKey, Book, Change, Hold, Movement, MovementKind, Recharging, Row, Rules, Settled,
-    asset::no_pool,
+    Asset, AssetKind, Balance, BalanceKey, Book, Change, Hold, Movement, MovementKind, Payment, Recharging,
+    RetailToken, Row, Rules, Settled, asset::no_pool,
 };
 
 /// The changes of one mutation, not yet part of the book.
@@ -22,6 +22,8 @@ pub struct Draft<'a> {
     rows: HashMap<BalanceKey, Row>,
     movements: Vec<Movement>,
     holds: Vec<Hold>,
+    payment: Option<Payment>,
+    token: Option<RetailToken>,
 }
 
 /// What a finished draft changes.
@@ -33,13 +35,18 @@ pub struct Changes {
     pub movements: Vec<Movement>,
     /// Holds as they are to be.
     pub holds: Vec<Hold>,
+    /// A payment as it is to be.
+    pub payment: Option<Payment>,
+    /// A retail token as it is to be.
+    pub token: Option<RetailToken>,
     /// When.
     pub time: Timestamp,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(book: &'a Book, rules: &'a Rules, time: Timestamp) -> Self {
-        Self { book, rules, time, rows: HashMap::new(), movements: Vec::new(), holds: Vec::new() }
+        let (rows, movements, holds) = (HashMap::new(), Vec::new(), Vec::new());
+        Self { book, rules, time, rows, movements, holds, payment: None, token: None }
     }
 
     /// The book beneath.
@@ -87,10 +94,9 @@ impl<'a> Draft<'a> {
         let key = BalanceKey { player: player.clone(), asset: id.clone(), pool: no_pool() };
         let row = self.row(&key);
         let capacity = self.capacity(player, recharging);
-        let total = row.balance.total_units();
         let (gained, at) = match row.settled {
-            Some(settled) => settled.gain(total, self.time),
-            None => (capacity.saturating_sub(total), self.time),
+            Some(settled) => settled.gain(row.balance, self.time),
+            None => (capacity.saturating_sub(row.balance.total_units()), self.time),
         };
         if gained > 0 {
             self.put(&key, MovementKind::Regenerated, Change::credit(gained), 0);
@@ -105,30 +111,41 @@ impl<'a> Draft<'a> {
     /// What is added to the available units pays first what is owed. A recharging balance must have been settled.
     #[must_use]
     pub fn change(&mut self, key: &BalanceKey, kind: MovementKind, change: Change, clamped_units: u64) -> Option<()> {
-        let owed = i64::try_from(self.balance(key).owed_units()).ok()?;
-        let paid = if kind == MovementKind::Regenerated { 0 } else { change.available_units.clamp(0, owed) };
-        let change = Change {
-            available_units: change.available_units.checked_sub(paid)?,
-            owed_units: change.owed_units.checked_sub(paid)?,
-            ..change
-        };
-        self.balance(key).after(change)?;
-        self.put(key, kind, change, clamped_units);
-        Some(())
-    }
-
-    fn put(&mut self, key: &BalanceKey, kind: MovementKind, change: Change, clamped_units: u64) {
         let row = self.row(key);
-        let Some(after) = row.balance.after(change) else { return };
+        let change = change.paying(row.balance.owed_units());
+        let after = row.balance.after(change)?;
         self.rows.insert(key.clone(), Row { balance: after, ..row });
         // The number is given when the draft becomes part of the book.
         self.movements.push(Movement { key: key.clone(), number: 0, kind, change, after, clamped_units });
+        Some(())
+    }
+
+    /// As [`change`](Self::change), where the bounds were tested.
+    fn put(&mut self, key: &BalanceKey, kind: MovementKind, change: Change, clamped_units: u64) {
+        let changed = self.change(key, kind, change, clamped_units);
+        debug_assert!(changed.is_some(), "the bounds were tested");
     }
 
     /// Starts a new generation of a credit pool: what is held of the older ones stays good for a commit, and for nothing else.
     pub fn renew(&mut self, key: &BalanceKey) {
         let row = self.row(key);
         self.rows.insert(key.clone(), Row { generation: row.generation.saturating_add(1), ..row });
+    }
+
+    /// Notes that a payment set the pool for `period`, unless it was set for a newer one.
+    pub fn reach_period(&mut self, key: &BalanceKey, period: u64) {
+        let row = self.row(key);
+        self.rows.insert(key.clone(), Row { period: row.period.max(period), ..row });
+    }
+
+    /// Keeps a payment as it is to be.
+    pub fn put_payment(&mut self, payment: Payment) {
+        self.payment = Some(payment);
+    }
+
+    /// Keeps a retail token as it is to be.
+    pub fn put_token(&mut self, token: RetailToken) {
+        self.token = Some(token);
     }
 
     /// Keeps a hold as it is to be.
@@ -152,7 +169,8 @@ impl<'a> Draft<'a> {
                 self.settle(&player, raised);
             }
         }
-        Changes { rows: self.rows, movements: self.movements, holds: self.holds, time: self.time }
+        let Self { rows, movements, holds, payment, token, time, .. } = self;
+        Changes { rows, movements, holds, payment, token, time }
     }
 
     fn players_with(&self, asset: &AssetId) -> BTreeSet<PlayerId> {
@@ -174,7 +192,9 @@ impl<'a> Draft<'a> {
         // A level is never refused: what a full balance cannot take is noted as clamped.
         let points = of(&progression.stat_points);
         let asked = gained.saturating_mul(progression.stat_points_per_level);
-        let granted = asked.min(Amount::MAX_UNITS.saturating_sub(self.balance(&points).total_units()));
+        let before = self.balance(&points);
+        let free = Amount::MAX_UNITS.saturating_sub(before.total_units()).saturating_add(before.owed_units());
+        let granted = asked.min(free);
         if asked > 0 {
             self.put(&points, MovementKind::Leveled, Change::credit(granted), asked.saturating_sub(granted));
         }

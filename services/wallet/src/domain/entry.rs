@@ -54,6 +54,10 @@ kinds! {
     Spent = "spent",
     /// A pool that was set.
     Renewed = "renewed",
+    /// Given by a payment.
+    Paid = "paid",
+    /// Taken back because a payment was, or owed from then on.
+    Refunded = "refunded",
 }
 
 /// The change of one balance by one mutation.

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use auric_ids::{AssetId, HoldId, PlayerId};
+use auric_ids::{AssetId, HoldId, PlayerId, RetailTokenId};
 
-use super::{Action, Assets, Guard, Hold, Mutation, MutationKey, Post};
+use super::{Action, Assets, EventKey, Guard, Hold, Mutation, MutationKey, PaymentKey, PaymentRow, Post};
 
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
 #[derive(Clone, Debug)]
@@ -20,6 +20,12 @@ pub struct BatchKeys {
     pub holds: BTreeSet<HoldId>,
     /// Claims to look up.
     pub guards: BTreeSet<Guard>,
+    /// Payments to load, with the retail token of each.
+    pub payments: BTreeSet<PaymentKey>,
+    /// Events to look up.
+    pub events: BTreeSet<EventKey>,
+    /// Retail tokens to load.
+    pub tokens: BTreeSet<RetailTokenId>,
     catalog: Arc<Assets>,
 }
 
@@ -33,6 +39,9 @@ impl BatchKeys {
             mutations: BTreeSet::new(),
             holds: BTreeSet::new(),
             guards: BTreeSet::new(),
+            payments: BTreeSet::new(),
+            events: BTreeSet::new(),
+            tokens: BTreeSet::new(),
             catalog: Arc::clone(catalog),
         }
     }
@@ -67,6 +76,15 @@ impl BatchKeys {
                 }
             }
             Action::RenewCredits(renew) => self.touch(&renew.player, &renew.asset),
+            Action::RecordPayment(record) => {
+                for gift in record.fact.gifts() {
+                    self.touch(&record.player, &gift.asset);
+                }
+                self.payments.insert(record.payment.clone());
+                self.events.insert(record.event_key());
+            }
+            Action::IssueRetailToken(issue) => self.payments.extend(issue.payment.clone()),
+            Action::RedeemRetailToken(redeem) => drop(self.tokens.insert(redeem.token.clone())),
             Action::Void => {}
         }
     }
@@ -83,6 +101,21 @@ impl BatchKeys {
             self.lock(&key.player);
             self.touch(&key.player, &key.asset);
         }
+    }
+
+    /// Adds the balances that a payment gave to, once it is loaded under its player's lock: an event of it may name none of them.
+    pub fn add_payment(&mut self, row: &PaymentRow) {
+        if self.players.contains(&row.payment.player) {
+            for part in &row.payment.parts {
+                self.touch(&row.payment.player, &part.asset);
+            }
+        }
+    }
+
+    /// Whether anything that was paid for is to be loaded.
+    #[must_use]
+    pub fn has_paid(&self) -> bool {
+        !(self.payments.is_empty() && self.events.is_empty() && self.tokens.is_empty())
     }
 
     fn touch_legs(&mut self, post: &Post) {

@@ -17,9 +17,13 @@ mod holding;
 mod keys;
 mod mutation;
 mod note;
+mod paid;
+mod paying;
+mod payment;
 mod posting;
 mod recharge;
 mod rejection;
+mod retail;
 mod view;
 
 pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
@@ -32,9 +36,15 @@ pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, Release
 pub use keys::BatchKeys;
 pub use mutation::{Action, Claim, Fingerprint, Guard, Method, Mutation, MutationKey, RenewCredits, SpendStatPoints};
 pub use note::{Context, Note};
+pub use paid::{Paid, PaidRows};
+pub use payment::{
+    DisputeState, EventKey, EventRow, Fact, Gift, Known, PAYMENT_LEGS_MAX, Part, Payment, PaymentKey, PaymentRow,
+    RecordPayment, Share,
+};
 pub use posting::{AtMaximum, Direction, LEGS_MAX, Leg, Post};
 pub use recharge::Settled;
 pub use rejection::{BadField, BoundFault, Outcome, Posted, Rejection, Stop, Unstored};
+pub use retail::{Generation, IssueRetailToken, RedeemRetailToken, RetailToken, TokenRow};
 pub use view::{BalanceView, view};
 
 /// The trace of what no request set off.

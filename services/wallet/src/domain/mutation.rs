@@ -5,7 +5,7 @@ use auric_money::Amount;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Commit, Note, Post, Release, Reserve, canon::Canon};
+use super::{Commit, IssueRetailToken, Note, Post, RecordPayment, RedeemRetailToken, Release, Reserve, canon::Canon};
 
 /// The name of one mutation: a caller's key is the caller's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -48,6 +48,12 @@ pub enum Action {
     SpendStatPoints(SpendStatPoints),
     /// Set a credit pool to a number of units.
     RenewCredits(RenewCredits),
+    /// Act on what a payment provider told.
+    RecordPayment(RecordPayment),
+    /// Make a retail token.
+    IssueRetailToken(IssueRetailToken),
+    /// Use a retail token up.
+    RedeemRetailToken(RedeemRetailToken),
     /// Make sure that the request of this key never happens.
     Void,
 }
@@ -120,16 +126,16 @@ impl Mutation {
     }
 
     /// The player whose lane it goes through: the smallest that it names, so that all copies agree. A hold verb without a player goes
-    /// through the lane of its hold.
+    /// through the lane of its hold, and so the use of a retail token.
     #[must_use]
     pub fn lane_key(&self) -> &str {
-        let hold = match &self.action {
-            Action::Commit(commit) => Some(&commit.hold),
-            Action::Release(release) => Some(&release.hold),
-            _ => None,
+        let thing = match &self.action {
+            Action::Commit(commit) => commit.hold.as_str(),
+            Action::Release(release) => release.hold.as_str(),
+            Action::RedeemRetailToken(redeem) => redeem.token.as_str(),
+            _ => self.key.key.as_str(),
         };
-        let named = self.action.players().into_iter().min().map(PlayerId::as_str);
-        named.or_else(|| hold.map(auric_ids::HoldId::as_str)).unwrap_or(self.key.key.as_str())
+        self.action.players().into_iter().min().map_or(thing, PlayerId::as_str)
     }
 }
 
@@ -144,7 +150,9 @@ impl Action {
             Self::Commit(Commit { player, .. }) | Self::Release(Release { player, .. }) => player.iter().collect(),
             Self::SpendStatPoints(spend) => vec![&spend.player],
             Self::RenewCredits(renew) => vec![&renew.player],
-            Self::Void => Vec::new(),
+            Self::RecordPayment(record) => vec![&record.player],
+            Self::IssueRetailToken(issue) => vec![&issue.player],
+            Self::RedeemRetailToken(_) | Self::Void => Vec::new(),
         }
     }
 
@@ -157,7 +165,9 @@ impl Action {
             Self::Reserve(reserve) => Some(&reserve.note),
             Self::SpendStatPoints(spend) => Some(&spend.note),
             Self::RenewCredits(renew) => Some(&renew.note),
-            Self::Commit(_) | Self::Release(_) | Self::Void => None,
+            Self::RecordPayment(record) => Some(&record.note),
+            Self::IssueRetailToken(issue) => Some(&issue.note),
+            Self::Commit(_) | Self::Release(_) | Self::RedeemRetailToken(_) | Self::Void => None,
         }
     }
 
@@ -173,6 +183,9 @@ impl Action {
             Self::Release(_) => Method::Release,
             Self::SpendStatPoints(_) => Method::SpendStatPoints,
             Self::RenewCredits(_) => Method::RenewCredits,
+            Self::RecordPayment(_) => Method::RecordPayment,
+            Self::IssueRetailToken(_) => Method::IssueRetailToken,
+            Self::RedeemRetailToken(_) => Method::RedeemRetailToken,
             Self::Void => Method::VoidMutation,
         }
     }
@@ -212,6 +225,9 @@ impl Action {
                 fields.extend(renew.note.canonical_fields());
                 fields
             }
+            Self::RecordPayment(record) => record.canonical_fields(),
+            Self::IssueRetailToken(issue) => issue.canonical_fields(),
+            Self::RedeemRetailToken(redeem) => redeem.canonical_fields(),
             Self::Void => Vec::new(),
         }
     }
@@ -238,7 +254,20 @@ macro_rules! methods {
     };
 }
 
-methods!(Post, Claim, Transfer, Reserve, Commit, Release, SpendStatPoints, RenewCredits, VoidMutation);
+methods!(
+    Post,
+    Claim,
+    Transfer,
+    Reserve,
+    Commit,
+    Release,
+    SpendStatPoints,
+    RenewCredits,
+    RecordPayment,
+    IssueRetailToken,
+    RedeemRetailToken,
+    VoidMutation
+);
 
 impl Method {
     /// Reads the word back.

@@ -1,10 +1,12 @@
 //! Every answer that is not an effect: what a rule refused, and what was never decided.
 
-use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, PoolId};
+use auric_ids::{
+    AssetId, CallerId, EventId, HoldId, IdempotencyKey, ObjectId, PlayerId, PoolId, ProviderId, RetailTokenId,
+};
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BalanceKey, Method, Movement};
+use super::{BalanceKey, Generation, Method, Movement};
 
 /// What a mutation came to: applied, or refused by a rule. Both are stored under its key and answered for ever.
 pub type Outcome = Result<Posted, Rejection>;
@@ -22,6 +24,9 @@ pub struct Posted {
     /// Whether the hold was released before it was made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub voided: bool,
+    /// The retail token that was issued or used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retail_token: Option<RetailTokenId>,
 }
 
 /// A rule said no. Nothing was moved, and the same key gets the same no.
@@ -87,6 +92,33 @@ pub enum Rejection {
         /// What was set aside, leg by leg.
         amounts: Vec<u64>,
     },
+    /// The event was told of another payment, or told something else of it.
+    PaymentEventReused {
+        /// Who told it.
+        provider: ProviderId,
+        /// Which event.
+        event: EventId,
+        /// The payment that it was told of.
+        object: ObjectId,
+        /// What it told, in a word.
+        kind: String,
+    },
+    /// Somebody else made the payment.
+    PaymentOfAnother {
+        /// Whom they paid.
+        provider: ProviderId,
+        /// Which payment.
+        object: ObjectId,
+        /// Who.
+        player: PlayerId,
+    },
+    /// Something was generated with the token before.
+    RetailTokenUsed {
+        /// Which token.
+        token: RetailTokenId,
+        /// What was generated.
+        first: Generation,
+    },
     /// The key was voided before its request came.
     MutationVoided {
         /// When.
@@ -144,6 +176,8 @@ pub enum Unstored {
     HoldNotFound(HoldId),
     /// The hold is another caller's.
     NotYourHold(HoldId),
+    /// There is no such retail token, yet.
+    RetailTokenNotFound(RetailTokenId),
 }
 
 /// A request field and its fault.
@@ -193,6 +227,9 @@ impl Rejection {
             Self::HoldEnded { .. } => "HOLD_ENDED",
             Self::AboveHeld { .. } => "ABOVE_HELD",
             Self::HoldIsWhole { .. } => "HOLD_IS_WHOLE",
+            Self::PaymentEventReused { .. } => "PAYMENT_EVENT_REUSED",
+            Self::PaymentOfAnother { .. } => "PAYMENT_OF_ANOTHER_PLAYER",
+            Self::RetailTokenUsed { .. } => "RETAIL_TOKEN_USED",
             Self::MutationVoided { .. } => "MUTATION_VOIDED",
         }
     }

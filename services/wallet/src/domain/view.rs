@@ -37,7 +37,7 @@ pub fn view(book: &mut Book, rules: &Rules, players: &[PlayerId], assets: &[Asse
             for pool in asset.pools() {
                 let key = BalanceKey { player: player.clone(), asset: id.clone(), pool };
                 let row = draft.row(&key);
-                let full_at = row.settled.and_then(|settled| settled.full_at(row.balance.total_units()));
+                let full_at = row.settled.and_then(|settled| settled.full_at(row.balance));
                 views.push(BalanceView { key, balance: row.balance, maximum, full_at });
             }
         }

@@ -8,7 +8,7 @@ use chrono::{Days, NaiveDate};
 use super::status;
 use crate::domain::{
     Asset, AssetKind, Assets, BalanceKey, BalanceView, Entry, HoldLeg, HoldState, Movement, MovementKind, Posted,
-    Progression, Record,
+    Progression, Record, RetailToken,
 };
 use crate::handlers::{Balances, Progress, Supply};
 use crate::store::{FlowLine, KeptHold};
@@ -19,6 +19,7 @@ pub fn posted(posted: &Posted) -> api::Posted {
         create_time: Some(time(posted.time)),
         expire_time: posted.expires_at.map(time),
         voided: posted.voided,
+        retail_token: posted.retail_token.as_ref().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -118,6 +119,34 @@ fn hold_leg(leg: &HoldLeg) -> api::HoldLeg {
         [first, ..] => Some(api::BalanceRef { pool_id: String::new(), ..end(&first.key, &first.key.pool) }),
     };
     api::HoldLeg { from, to: leg.to.as_ref().map(|key| end(key, &key.pool)), amount: leg.amount.into() }
+}
+
+pub fn retail_token(token: &RetailToken) -> api::RetailToken {
+    let (provider, object_id) = token.source();
+    api::RetailToken {
+        token: token.id.to_string(),
+        player_id: token.player.to_string(),
+        provider: provider.to_owned(),
+        object_id: object_id.to_owned(),
+        caller: token.caller.to_string(),
+        reason: token.note.reason.to_string(),
+        context: token.note.context.clone().into_iter().collect(),
+        create_time: Some(time(token.issued_at)),
+        generation: generation(token),
+    }
+}
+
+/// What was generated with the token, when it was used.
+pub fn generation(token: &RetailToken) -> Option<api::Generation> {
+    let made = token.used.as_ref()?;
+    Some(api::Generation {
+        generation_id: made.id.to_string(),
+        payload_hash: made.payload_hash.to_string(),
+        token: token.id.to_string(),
+        player_id: token.player.to_string(),
+        caller: made.caller.to_string(),
+        create_time: Some(time(made.time)),
+    })
 }
 
 pub fn flow(line: &FlowLine) -> api::Flow {
@@ -235,6 +264,8 @@ const fn kind(kind: MovementKind) -> api::MovementKind {
         MovementKind::Leveled => api::MovementKind::Leveled,
         MovementKind::Spent => api::MovementKind::Spent,
         MovementKind::Renewed => api::MovementKind::Renewed,
+        MovementKind::Paid => api::MovementKind::Paid,
+        MovementKind::Refunded => api::MovementKind::Refunded,
     }
 }
 

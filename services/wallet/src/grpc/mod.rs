@@ -21,8 +21,8 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::{Action, Method, MutationKey, Posted, Verdict};
-use crate::handlers::Handlers;
-use decode::{mutations, reads};
+use crate::handlers::{Handlers, draw_retail_token};
+use decode::{mutations, payments, reads};
 
 pub use auric_api::wallet::v1::wallet_service_server::SERVICE_NAME;
 pub use status::reasons;
@@ -138,6 +138,73 @@ impl WalletService for Edge {
             |posted| api::RenewCreditsResponse { posted },
         )
         .await
+    }
+
+    async fn record_payment(&self, request: Request<api::RecordPaymentRequest>) -> Answer<api::RecordPaymentResponse> {
+        let action = |request: &_| payments::record(request).map(Action::RecordPayment);
+        self.mutate(
+            Method::RecordPayment,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::RecordPaymentResponse { posted },
+        )
+        .await
+    }
+
+    async fn issue_retail_token(
+        &self,
+        request: Request<api::IssueRetailTokenRequest>,
+    ) -> Answer<api::IssueRetailTokenResponse> {
+        let action = |request: &_| payments::issue(request, draw_retail_token()).map(Action::IssueRetailToken);
+        self.mutate(
+            Method::IssueRetailToken,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::IssueRetailTokenResponse { posted },
+        )
+        .await
+    }
+
+    async fn redeem_retail_token(
+        &self,
+        request: Request<api::RedeemRetailTokenRequest>,
+    ) -> Answer<api::RedeemRetailTokenResponse> {
+        let action = |request: &_| payments::redeem(request).map(Action::RedeemRetailToken);
+        self.mutate(
+            Method::RedeemRetailToken,
+            request,
+            |r| &r.idempotency_key,
+            action,
+            |posted| api::RedeemRetailTokenResponse { posted },
+        )
+        .await
+    }
+
+    async fn get_retail_token(
+        &self,
+        request: Request<api::GetRetailTokenRequest>,
+    ) -> Answer<api::GetRetailTokenResponse> {
+        let id = payments::token(request.get_ref())?;
+        let found = self.handlers.retail_token(&id).await.map_err(status::of_read)?;
+        let retail_token = found.as_ref().map(encode::retail_token).ok_or_else(|| status::token_not_found(&id))?;
+        Ok(Response::new(api::GetRetailTokenResponse { retail_token: Some(retail_token) }))
+    }
+
+    async fn list_generations(
+        &self,
+        request: Request<api::ListGenerationsRequest>,
+    ) -> Answer<api::ListGenerationsResponse> {
+        let request = request.into_inner();
+        let cursor = page::Cursor::of(&["generations", &request.player_id]);
+        let query = payments::generations(&request, &cursor)?;
+        let page = self.handlers.generations(query).await.map_err(status::of_read)?;
+        let last = page.items.last().filter(|_| page.more);
+        Ok(Response::new(api::ListGenerationsResponse {
+            next_page_token: last.map(|token| cursor.token(token.id.as_str())).unwrap_or_default(),
+            generations: page.items.iter().filter_map(encode::generation).collect(),
+        }))
     }
 
     async fn void_mutation(&self, request: Request<api::VoidMutationRequest>) -> Answer<api::VoidMutationResponse> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use auric_api::wallet::v1 as api;
 use auric_catalog::CatalogHash;
 use auric_db::StoreError;
-use auric_ids::HoldId;
+use auric_ids::{HoldId, RetailTokenId};
 use auric_lanes::Refused;
 use auric_status::{BadField, Problem, reason};
 use tonic::{Code, Status};
@@ -35,6 +35,14 @@ pub mod reasons {
     pub const HOLD_NOT_FOUND: &str = "HOLD_NOT_FOUND";
     /// The hold is another caller's.
     pub const NOT_YOUR_HOLD: &str = "NOT_YOUR_HOLD";
+    /// The event was told of another payment.
+    pub const PAYMENT_EVENT_REUSED: &str = "PAYMENT_EVENT_REUSED";
+    /// Somebody else made the payment.
+    pub const PAYMENT_OF_ANOTHER_PLAYER: &str = "PAYMENT_OF_ANOTHER_PLAYER";
+    /// Something was generated with the token before.
+    pub const RETAIL_TOKEN_USED: &str = "RETAIL_TOKEN_USED";
+    /// There is no such retail token, yet.
+    pub const RETAIL_TOKEN_NOT_FOUND: &str = "RETAIL_TOKEN_NOT_FOUND";
     /// The key was voided before its request came.
     pub const MUTATION_VOIDED: &str = "MUTATION_VOIDED";
     /// The key belongs to another request.
@@ -47,7 +55,7 @@ pub mod reasons {
     pub const CONTENDED: &str = "CONTENDED";
 
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 15] = [
+    pub const ALL: [&str; 19] = [
         INSUFFICIENT_FUNDS,
         ABOVE_MAXIMUM,
         CLAIM_MADE,
@@ -58,6 +66,10 @@ pub mod reasons {
         HOLD_IS_WHOLE,
         HOLD_NOT_FOUND,
         NOT_YOUR_HOLD,
+        PAYMENT_EVENT_REUSED,
+        PAYMENT_OF_ANOTHER_PLAYER,
+        RETAIL_TOKEN_USED,
+        RETAIL_TOKEN_NOT_FOUND,
         MUTATION_VOIDED,
         IDEMPOTENCY_KEY_REUSED,
         MUTATION_NOT_SEEN,
@@ -88,7 +100,11 @@ pub fn refusal(rejection: &Rejection) -> api::Refusal {
 
 const fn code(rejection: &Rejection) -> Code {
     match rejection {
-        Rejection::ClaimMade { .. } | Rejection::HoldIdReused { .. } => Code::AlreadyExists,
+        Rejection::ClaimMade { .. }
+        | Rejection::HoldIdReused { .. }
+        | Rejection::PaymentEventReused { .. }
+        | Rejection::PaymentOfAnother { .. }
+        | Rejection::RetailTokenUsed { .. } => Code::AlreadyExists,
         Rejection::StaleVersion { .. } => Code::Aborted,
         Rejection::OutOfBounds { .. }
         | Rejection::HoldEnded { .. }
@@ -116,6 +132,7 @@ pub fn of_unstored(unstored: Unstored) -> Problem {
                 .with("first_method", first_method)
         }
         Unstored::HoldNotFound(id) => no_hold(&id),
+        Unstored::RetailTokenNotFound(id) => no_token(&id),
         Unstored::NotYourHold(id) => {
             let message = format!("the hold {id} is another caller's");
             Problem::new(Code::PermissionDenied, reasons::NOT_YOUR_HOLD, message).with("hold_id", id)
@@ -184,6 +201,11 @@ pub fn hold_not_found(id: &HoldId) -> Status {
     no_hold(id).into_status()
 }
 
+/// There is no such retail token.
+pub fn token_not_found(id: &RetailTokenId) -> Status {
+    no_token(id).into_status()
+}
+
 /// No catalog of that hash was ever in force.
 pub fn catalog_not_found(hash: CatalogHash) -> Status {
     let message = format!("no catalog {hash} was ever in force here");
@@ -193,6 +215,11 @@ pub fn catalog_not_found(hash: CatalogHash) -> Status {
 fn no_hold(id: &HoldId) -> Problem {
     let message = format!("there is no hold {id} yet; its Reserve may still arrive, unless it is released first");
     Problem::new(Code::NotFound, reasons::HOLD_NOT_FOUND, message).with("hold_id", id)
+}
+
+fn no_token(id: &RetailTokenId) -> Problem {
+    let message = format!("there is no retail token {id} yet");
+    Problem::new(Code::NotFound, reasons::RETAIL_TOKEN_NOT_FOUND, message).with("token", id)
 }
 
 /// The sentence, and every number and name of it.
@@ -240,6 +267,28 @@ fn describe(rejection: &Rejection) -> (String, Metadata) {
             put("hold_id", hold.to_string());
             put("amounts", amounts.join(","));
             format!("the hold {hold} is committed whole, as [{}], or not at all", amounts.join(","))
+        }
+        Rejection::PaymentEventReused { provider, event, object, kind } => {
+            put("provider", provider.to_string());
+            put("event_id", event.to_string());
+            put("object_id", object.to_string());
+            put("kind", kind.clone());
+            format!("the event {event} of {provider} told of the {kind} of {object} before")
+        }
+        Rejection::PaymentOfAnother { provider, object, player } => {
+            put("provider", provider.to_string());
+            put("object_id", object.to_string());
+            put("player_id", player.to_string());
+            format!("the payment {object} of {provider} is {player}'s")
+        }
+        Rejection::RetailTokenUsed { token, first } => {
+            put("token", token.to_string());
+            put("generation_id", first.id.to_string());
+            put("payload_hash", first.payload_hash.to_string());
+            put("used_at", first.time.to_string());
+            put("caller", first.caller.to_string());
+            put("idempotency_key", first.idempotency_key.to_string());
+            format!("the retail token {token} made {} at {}, for {}", first.id, first.time, first.caller)
         }
         Rejection::MutationVoided { voided_at } => {
             put("voided_at", voided_at.to_string());

@@ -7,7 +7,9 @@ use auric_ids::TraceId;
 use auric_lanes::Refused;
 
 use super::{figures, trace};
-use crate::domain::{Action, Direction, HoldAsk, Leg, Method, Mutation, MutationKey, Rejection, Unstored, Verdict};
+use crate::domain::{
+    Action, Direction, Fact, Gift, HoldAsk, Leg, Method, Mutation, MutationKey, Rejection, Unstored, Verdict,
+};
 
 /// Legs that a line spells out; it counts the rest.
 const LEGS_MAX: usize = 8;
@@ -109,6 +111,7 @@ pub const fn word(unstored: &Unstored) -> &'static str {
         Unstored::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",
         Unstored::HoldNotFound(_) => "HOLD_NOT_FOUND",
         Unstored::NotYourHold(_) => "NOT_YOUR_HOLD",
+        Unstored::RetailTokenNotFound(_) => "RETAIL_TOKEN_NOT_FOUND",
     }
 }
 
@@ -135,8 +138,21 @@ fn amount(action: &Action) -> String {
         Action::Release(release) => format!("0 of {}", release.hold),
         Action::SpendStatPoints(spend) => format!("{} on {}", spend.points, spend.stat),
         Action::RenewCredits(renew) => format!("={} {} {}", renew.units, renew.asset, renew.pool),
-        Action::Void => String::new(),
+        Action::RecordPayment(record) => {
+            let told = match &record.fact {
+                Fact::Purchase(gifts) => legs(gifts, |gift| self::gift('+', gift)),
+                Fact::Renewal { pools, .. } => legs(pools, |gift| self::gift('=', gift)),
+                Fact::Refund(share) | Fact::Dispute { share, .. } => format!("{} of {}", share.of_it, share.price),
+            };
+            format!("{} {told} for {}", record.fact.kind(), record.payment.object)
+        }
+        Action::RedeemRetailToken(redeem) => format!("token for {}", redeem.generation),
+        Action::IssueRetailToken(_) | Action::Void => String::new(),
     }
+}
+
+fn gift(sign: char, gift: &Gift) -> String {
+    format!("{sign}{} {} {}", gift.units, gift.asset, gift.pool).trim_end().to_owned()
 }
 
 fn legs<T>(all: &[T], one: impl Fn(&T) -> String) -> String {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
+use auric_ids::RetailTokenId;
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
@@ -103,6 +104,13 @@ impl Handlers {
     fn is_closing(&self) -> bool {
         self.closing.is_cancelled()
     }
+}
+
+/// Draws a retail token that nobody can guess: 128 bits.
+pub(crate) fn draw_retail_token() -> RetailTokenId {
+    let bits: [u8; 16] = rand::rng().random();
+    #[expect(clippy::expect_used, reason = "hexadecimal digits are a token")]
+    hex::encode(bits).parse().expect("hexadecimal digits are a token")
 }
 
 impl std::fmt::Debug for Handlers {

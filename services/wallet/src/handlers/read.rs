@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use auric_catalog::CatalogHash;
 use auric_db::StoreError;
-use auric_ids::{AssetId, HoldId, PlayerId};
+use auric_ids::{AssetId, HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
 use futures::{Stream, stream};
 
 use super::Handlers;
 use crate::catalog;
-use crate::domain::{Assets, BalanceView, BatchKeys, Entry, Flow, MutationKey, Record, view};
-use crate::store::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold};
+use crate::domain::{Assets, BalanceView, BatchKeys, Entry, Flow, MutationKey, Record, RetailToken, view};
+use crate::store::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold};
 
 /// A page of a longer list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +129,17 @@ impl Handlers {
         let limit = query.limit;
         let query = HoldsQuery { limit: limit.saturating_add(1), ..query };
         Ok((page(self.store.holds(&query).await?, limit), self.store.now().await?))
+    }
+
+    /// Reads a retail token.
+    pub async fn retail_token(&self, id: &RetailTokenId) -> Result<Option<RetailToken>, StoreError> {
+        self.store.retail_token(id).await
+    }
+
+    /// Reads a page of used retail tokens.
+    pub async fn generations(&self, query: GenerationsQuery) -> Result<Page<RetailToken>, StoreError> {
+        let beyond = GenerationsQuery { limit: query.limit.saturating_add(1), ..query };
+        Ok(page(self.store.generations(&beyond).await?, query.limit))
     }
 
     /// Reads the counters of what came and went.

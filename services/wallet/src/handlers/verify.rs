@@ -1,7 +1,10 @@
 //! Verifies the audit while traffic runs: player by player, and never in one long snapshot.
 //!
 //! A player's head, balances and open holds are read at one moment; the entries up to that head never change, so that they are read
-//! afterwards in pages. Then every answer that was given is compared with the entries that it names.
+//! afterwards in pages. Then every answer that was given is compared with the entries that it names, and every payment with the answers to
+//! its events.
+
+mod payments;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -72,6 +75,8 @@ pub enum FaultKind {
     AnswerMismatch,
     /// A transfer took what it did not give.
     OneSided,
+    /// A payment gave other than its events moved.
+    PaymentMismatch,
     /// A row cannot be read at all.
     Unreadable,
 }
@@ -88,6 +93,7 @@ impl FaultKind {
             Self::HoldMismatch => "HOLD_MISMATCH",
             Self::AnswerMismatch => "ANSWER_MISMATCH",
             Self::OneSided => "ONE_SIDED",
+            Self::PaymentMismatch => "PAYMENT_MISMATCH",
             Self::Unreadable => "UNREADABLE",
         }
     }
@@ -132,6 +138,10 @@ impl Verifier {
             }
             let mut after = None;
             while let Some(last) = self.answers(after.as_ref()).await? {
+                after = Some(last);
+            }
+            let mut after = None;
+            while let Some(last) = self.payments(after.as_ref()).await? {
                 after = Some(last);
             }
         }

@@ -3,6 +3,7 @@
 //! A batch is one transaction: [`open`](WalletStore::open) locks its players and loads what it may touch, [`commit`](WalletTx::commit)
 //! writes what was decided. The same laws hold on both stores (`tests/laws`).
 
+mod paid_rows;
 mod postgres;
 mod rows;
 mod sqlite;
@@ -12,11 +13,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
-use auric_ids::{AssetId, CallerId, HoldId, PlayerId, Reason};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId, Reason, RetailTokenId};
 use auric_time::{Clock, SystemClock, Timestamp};
 use sqlx::migrate::Migrator;
 
-use crate::domain::{BalanceKey, BatchKeys, Book, Entry, Flow, Hold, Journal, MutationKey, Player, Record, Row};
+use crate::domain::{
+    BalanceKey, BatchKeys, Book, Entry, Flow, Hold, Journal, MutationKey, Payment, PaymentKey, Player, Posted, Record,
+    RetailToken, Row,
+};
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -62,6 +66,15 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
 
     /// Reads open holds, in the order of their names.
     async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError>;
+
+    /// Reads up to `limit` payments, in the order of their names, as they were at one moment.
+    async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError>;
+
+    /// Reads a retail token.
+    async fn retail_token(&self, id: &RetailTokenId) -> Result<Option<RetailToken>, StoreError>;
+
+    /// Reads used retail tokens, in the order of their names.
+    async fn generations(&self, query: &GenerationsQuery) -> Result<Vec<RetailToken>, StoreError>;
 
     /// Reads the counters, summed over their slots, in the order of asset, reason and day.
     async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError>;
@@ -142,6 +155,17 @@ pub struct HoldsQuery {
     pub limit: u32,
 }
 
+/// Which used retail tokens to read.
+#[derive(Clone, Debug)]
+pub struct GenerationsQuery {
+    /// Only this player's.
+    pub player: Option<PlayerId>,
+    /// Only those with a larger name.
+    pub after: Option<RetailTokenId>,
+    /// At most this many.
+    pub limit: u32,
+}
+
 /// Which counters to read.
 #[derive(Clone, Debug)]
 pub struct FlowsQuery {
@@ -175,6 +199,15 @@ pub struct KeptHold {
     pub created_at: Timestamp,
     /// When it changed last.
     pub updated_at: Timestamp,
+}
+
+/// A payment, and what each event of it was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptPayment {
+    /// The payment.
+    pub payment: Payment,
+    /// One for each event that was acted on, in no order.
+    pub answers: Vec<Posted>,
 }
 
 /// What the ledger says of one player, at one moment.

@@ -57,6 +57,7 @@ pub struct BalanceRow {
     room: i64,
     owed: i64,
     generation: i64,
+    period: i64,
     settled_at: Option<DbTime>,
     regen_units: Option<i64>,
     interval_micros: Option<i64>,
@@ -159,7 +160,8 @@ impl BalanceRow {
             }),
             _ => None,
         };
-        let row = Row { balance, generation: units(self.generation)?, settled, version: units(self.version)? };
+        let (generation, period) = (units(self.generation)?, units(self.period)?);
+        let row = Row { balance, generation, period, settled, version: units(self.version)? };
         Ok((BalanceKey { player: id(self.player_id)?, asset: id(self.asset_id)?, pool: id(self.pool_id)? }, row))
     }
 }
@@ -248,7 +250,8 @@ pub fn id<T: TryFrom<String, Error = IdError>>(text: String) -> Result<T, StoreE
     T::try_from(text).map_err(|error| corrupt("a name", error))
 }
 
-fn units(bigint: i64) -> Result<u64, StoreError> {
+/// Takes up a number that was stored.
+pub fn units(bigint: i64) -> Result<u64, StoreError> {
     u64::try_from(bigint).map_err(|_| corrupt("a number", bigint))
 }
 
@@ -258,11 +261,13 @@ fn balance(parts: [i64; 4]) -> Result<Balance, StoreError> {
     Balance::from_parts(parts).ok_or_else(|| corrupt("a balance beyond its bound", format!("{parts:?}")))
 }
 
-fn note(reason: String, context: &str) -> Result<Note, StoreError> {
+/// Takes up a reason and a context that were stored.
+pub fn note(reason: String, context: &str) -> Result<Note, StoreError> {
     Ok(Note { reason: id(reason)?, context: if context.is_empty() { Context::new() } else { value(context)? } })
 }
 
-fn value<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+/// Takes up a value that was stored as text.
+pub fn value<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt("a value", error))
 }
 

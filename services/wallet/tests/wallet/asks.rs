@@ -2,7 +2,8 @@
 
 use auric_money::Amount;
 use auric_wallet::domain::{
-    Action, Claim, Commit, End, Guard, HoldAsk, Leg, Mutation, Release, RenewCredits, Reserve, SpendStatPoints,
+    Action, Claim, Commit, DisputeState, End, Fact, Gift, Guard, HoldAsk, IssueRetailToken, Leg, Mutation, PaymentKey,
+    RecordPayment, RedeemRetailToken, Release, RenewCredits, Reserve, Share, SpendStatPoints,
 };
 
 use crate::harness::{mutation, note, player, posting};
@@ -85,4 +86,46 @@ pub fn void(key: &str) -> Mutation {
 pub fn by(caller: &str, mut mutation: Mutation) -> Mutation {
     mutation.key.caller = caller.parse().unwrap();
     mutation
+}
+
+/// What a provider told of a payment.
+pub fn told(key: &str, name: &str, object: &str, event: &str, fact: Fact) -> Mutation {
+    let payment = PaymentKey { provider: "stripe".parse().unwrap(), object: object.parse().unwrap() };
+    let event = event.parse().unwrap();
+    mutation(key, Action::RecordPayment(RecordPayment { player: player(name), payment, event, fact, note: note() }))
+}
+
+/// Units of a pool of the credit asset.
+pub fn gift(pool: &str, units: u64) -> Gift {
+    Gift { asset: "credit".parse().unwrap(), pool: pool.parse().unwrap(), units }
+}
+
+pub fn bought(units: u64) -> Fact {
+    Fact::Purchase(vec![gift("bulk", units)])
+}
+
+pub fn renewed(units: u64, period: u64) -> Fact {
+    Fact::Renewal { pools: vec![gift("subscription", units)], period }
+}
+
+pub fn refunded(of_it: u64, price: u64) -> Fact {
+    Fact::Refund(Share { of_it, price })
+}
+
+pub fn disputed(state: DisputeState, of_it: u64, price: u64) -> Fact {
+    Fact::Dispute { state, share: Share { of_it, price } }
+}
+
+/// A retail token for a payment, or by an operator's word.
+pub fn issue(key: &str, name: &str, object: Option<&str>, token: &str) -> Mutation {
+    let payment =
+        object.map(|object| PaymentKey { provider: "stripe".parse().unwrap(), object: object.parse().unwrap() });
+    let token = token.parse().unwrap();
+    mutation(key, Action::IssueRetailToken(IssueRetailToken { player: player(name), payment, token, note: note() }))
+}
+
+pub fn redeem(key: &str, token: &str, generation: &str) -> Mutation {
+    let (token, generation) = (token.parse().unwrap(), generation.parse().unwrap());
+    let payload_hash = "ab".repeat(32).parse().unwrap();
+    mutation(key, Action::RedeemRetailToken(RedeemRetailToken { token, generation, payload_hash }))
 }

@@ -6,10 +6,13 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Contention, StoreError};
-use auric_ids::{HoldId, PlayerId};
+use auric_ids::{HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
-use auric_wallet::domain::{BatchKeys, Book, Entry, Journal, MutationKey, Record};
-use auric_wallet::store::{EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold, Portrait, WalletStore, WalletTx};
+use auric_wallet::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
+use auric_wallet::store::{
+    EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait, WalletStore,
+    WalletTx,
+};
 
 /// Where one transaction fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,9 @@ impl WalletTx for FaultyTx {
                 for (_, row) in &mut journal.balances {
                     row.version += 7;
                 }
+                for row in &mut journal.paid.tokens {
+                    row.version += 7;
+                }
                 let error = self.transaction.commit(journal, slot).await.unwrap_err();
                 assert!(matches!(error, StoreError::Contended(..)), "{error:?}");
                 Err(error)
@@ -152,6 +158,18 @@ impl WalletStore for FaultyStore {
 
     async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError> {
         self.store.holds(query).await
+    }
+
+    async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {
+        self.store.payments(after, limit).await
+    }
+
+    async fn retail_token(&self, id: &RetailTokenId) -> Result<Option<RetailToken>, StoreError> {
+        self.store.retail_token(id).await
+    }
+
+    async fn generations(&self, query: &GenerationsQuery) -> Result<Vec<RetailToken>, StoreError> {
+        self.store.generations(query).await
     }
 
     async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError> {

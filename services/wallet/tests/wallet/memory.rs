@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use auric_ids::{HoldId, PlayerId};
+use auric_ids::{HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
 use auric_wallet::domain::{
-    BalanceKey, BatchKeys, Book, ClaimRow, Entry, Guard, HoldRow, Journal, MutationKey, Opened, Player, Record, Row,
+    BalanceKey, BatchKeys, Book, ClaimRow, Entry, EventKey, EventRow, Guard, HoldRow, Journal, MutationKey, Opened,
+    PaidRows, PaymentKey, PaymentRow, Player, Record, Row, TokenRow,
 };
 
 #[derive(Debug, Default)]
@@ -16,6 +17,9 @@ pub struct Memory {
     records: BTreeMap<MutationKey, Record>,
     holds: BTreeMap<HoldId, HoldRow>,
     claims: BTreeMap<Guard, MutationKey>,
+    payments: BTreeMap<PaymentKey, PaymentRow>,
+    events: BTreeMap<EventKey, EventRow>,
+    tokens: BTreeMap<RetailTokenId, TokenRow>,
 }
 
 impl Memory {
@@ -26,6 +30,8 @@ impl Memory {
         }
         let player = |id: &PlayerId| (id.clone(), self.players.get(id).copied().unwrap_or_default());
         let mut opened = Opened { now, players: keys.players.iter().map(player).collect(), ..Opened::default() };
+        opened.paid = self.paid(&keys);
+        opened.paid.payments.iter().for_each(|row| keys.add_payment(row));
         let due = opened.due_players();
         for row in self.holds.values().filter(|row| row.hold.is_open() && row.hold.expires_at.is_some()) {
             let of_due = row.hold.balances().any(|key| due.contains(&key.player));
@@ -42,6 +48,18 @@ impl Memory {
         opened.claims = keys.guards.iter().filter_map(|guard| self.claim(guard)).collect();
         opened.holds = holds;
         Book::new(opened)
+    }
+
+    fn paid(&self, keys: &BatchKeys) -> PaidRows {
+        let wanted = |row: &&TokenRow| {
+            let of_payment = row.token.payment.as_ref().is_some_and(|payment| keys.payments.contains(payment));
+            keys.tokens.contains(&row.token.id) || of_payment
+        };
+        PaidRows {
+            payments: keys.payments.iter().filter_map(|key| self.payments.get(key)).cloned().collect(),
+            events: keys.events.iter().filter_map(|key| self.events.get(key)).cloned().collect(),
+            tokens: self.tokens.values().filter(wanted).cloned().collect(),
+        }
     }
 
     fn claim(&self, guard: &Guard) -> Option<ClaimRow> {
@@ -61,6 +79,19 @@ impl Memory {
             let loaded = self.holds.get(&row.hold.id).map_or(0, |row| row.version);
             assert_eq!(row.version, loaded + 1, "a hold is written over what was loaded: {row:?}");
             self.holds.insert(row.hold.id.clone(), row);
+        }
+        for row in journal.paid.events {
+            assert_eq!(self.events.insert(row.key.clone(), row), None, "an event is written once");
+        }
+        for row in journal.paid.payments {
+            let loaded = self.payments.get(&row.payment.key).map_or(0, |row| row.version);
+            assert_eq!(row.version, loaded + 1, "a payment is written over what was loaded: {row:?}");
+            self.payments.insert(row.payment.key.clone(), row);
+        }
+        for row in journal.paid.tokens {
+            let loaded = self.tokens.get(&row.token.id).map_or(0, |row| row.version);
+            assert_eq!(row.version, loaded + 1, "a token is written over what was loaded: {row:?}");
+            self.tokens.insert(row.token.id.clone(), row);
         }
         for (key, row) in journal.balances {
             let loaded = self.rows.get(&key).map_or(0, |row| row.version);

@@ -4,6 +4,7 @@
 //! engine's data types carry in and out is shared with it, what it computes is not.
 
 mod holds;
+mod payments;
 mod posting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ pub struct Account {
     pub available: i128,
     pub held: i128,
     pub room: i128,
+    pub owed: i128,
 }
 
 /// The terms that a recharging balance runs under.
@@ -63,6 +65,10 @@ pub struct Model {
     /// The number of entries of each player.
     pub entries: BTreeMap<PlayerId, u64>,
     generations: BTreeMap<Place, u64>,
+    periods: BTreeMap<Place, u64>,
+    /// By provider and object, and by provider and event.
+    payments: BTreeMap<(String, String), payments::ModelPayment>,
+    events: BTreeMap<(String, String), payments::ModelEvent>,
     terms: BTreeMap<(PlayerId, AssetId), Terms>,
     told: BTreeMap<PlayerId, i64>,
     answers: BTreeMap<MutationKey, Action>,
@@ -98,7 +104,7 @@ impl Model {
         reply
     }
 
-    /// What a player sees of an asset: available, held and room of every pool.
+    /// What a player sees of an asset: available, held, room and owed of every pool.
     pub fn view(&self, catalog: &Arc<Assets>, clock: Timestamp, player: &PlayerId, asset: &AssetId) -> Vec<Account> {
         let mut seen = self.clone();
         seen.catalog = Some(Arc::clone(catalog));
@@ -140,6 +146,8 @@ impl Model {
             Action::Release(release) => self.release(release, &mutation.key),
             Action::SpendStatPoints(spend) => self.spend(spend).map(|()| Reply::Applied),
             Action::RenewCredits(renew) => self.renew(renew).map(|()| Reply::Applied),
+            Action::RecordPayment(record) => self.record(record, &mutation.key),
+            Action::IssueRetailToken(_) | Action::RedeemRetailToken(_) => panic!("no balance depends on {mutation:?}"),
             Action::Void => Err(Reply::Refused("MUTATION_VOIDED")),
         };
         self.end();
@@ -212,7 +220,8 @@ impl Model {
         let Some(AssetKind::Recharging(recharging)) = catalog.get(asset).map(|asset| &asset.kind) else { return };
         let at = place(player, asset, &no_pool());
         let account = self.account(&at);
-        let total = account.available + account.held + account.room;
+        // What comes back pays first what is owed.
+        let total = account.available + account.held + account.room - account.owed;
         let capacity = self.capacity(player, recharging);
         let (mut gained, mut since) = (0, self.now);
         match self.terms.get(&(player.clone(), asset.clone())) {
@@ -257,12 +266,20 @@ impl Model {
 
     /// Changes one balance, which is one entry.
     fn add(&mut self, at: &Place, available: i128, held: i128, room: i128) {
+        let paid = self.account(at).owed.min(available).max(0);
+        self.change(at, [available - paid, held, room, -paid]);
+    }
+
+    /// The same, where nothing is paid: available, held, room, owed.
+    fn change(&mut self, at: &Place, parts: [i128; 4]) {
         let account = self.accounts.entry(at.clone()).or_default();
-        account.available += available;
-        account.held += held;
-        account.room += room;
-        let Account { available, held, room } = *account;
-        assert!(available >= 0 && held >= 0 && room >= 0, "{at:?} would be {account:?}");
+        account.available += parts[0];
+        account.held += parts[1];
+        account.room += parts[2];
+        account.owed += parts[3];
+        let Account { available, held, room, owed } = *account;
+        assert!(available >= 0 && held >= 0 && room >= 0 && owed >= 0, "{at:?} would be {account:?}");
+        assert!(available == 0 || owed == 0, "who owes has nothing: {at:?} would be {account:?}");
         *self.entries.entry(at.0.clone()).or_default() += 1;
         self.told.insert(at.0.clone(), self.now);
         self.moved.insert((at.0.clone(), at.1.clone()));

@@ -1,6 +1,7 @@
 //! From protobuf to the domain: everything is parsed once, and every bad field is named.
 
 pub mod mutations;
+pub mod payments;
 pub mod reads;
 
 use auric_ids::IdError;

@@ -229,12 +229,12 @@ fn end(decoder: &mut Decoder, path: &str, end: &api::BalanceRef) -> Option<End> 
     Some(End { player: player?, asset: asset?, pool: pool.filter(|pool| !pool.as_str().is_empty()) })
 }
 
-fn amount(decoder: &mut Decoder, path: &str, units: i64) -> Option<Amount> {
+pub(super) fn amount(decoder: &mut Decoder, path: &str, units: i64) -> Option<Amount> {
     Amount::new(units).map_err(|error| decoder.fault(path, error)).ok()
 }
 
 /// A number of units, 0 included.
-fn units_of(decoder: &mut Decoder, path: String, units: i64) -> Option<u64> {
+pub(super) fn units_of(decoder: &mut Decoder, path: String, units: i64) -> Option<u64> {
     match u64::try_from(units) {
         Ok(units) if units <= Amount::MAX_UNITS => Some(units),
         _ => {
@@ -275,7 +275,7 @@ fn versions(decoder: &mut Decoder, versions: &[api::PlayerVersion]) -> BTreeMap<
     expected
 }
 
-fn note(decoder: &mut Decoder, reason: &str, pairs: &HashMap<String, String>) -> Option<Note> {
+pub(super) fn note(decoder: &mut Decoder, reason: &str, pairs: &HashMap<String, String>) -> Option<Note> {
     let reason = decoder.id("reason", reason);
     let context = context(decoder, pairs);
     reason.map(|reason| Note { reason, context })

@@ -158,7 +158,7 @@ where
     ids.collect::<Vec<T>>().into_iter().filter(|id| seen.insert(id.clone())).collect()
 }
 
-fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
+pub(super) fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
     match u32::try_from(asked) {
         Ok(0) => PAGE_DEFAULT,
         Ok(size) if size <= PAGE_MAX => size,
@@ -169,7 +169,7 @@ fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
     }
 }
 
-fn page_token<T: std::str::FromStr>(decoder: &mut Decoder, cursor: &Cursor, token: &str) -> Option<T> {
+pub(super) fn page_token<T: std::str::FromStr>(decoder: &mut Decoder, cursor: &Cursor, token: &str) -> Option<T> {
     cursor.read(token).unwrap_or_else(|fault| {
         decoder.fault("page_token", fault);
         None

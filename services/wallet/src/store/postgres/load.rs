@@ -1,12 +1,14 @@
 //! What a batch reads: locks first, and everything else in new statements.
 
+use std::borrow::Cow;
+
 use auric_db::{DbTime, StoreError, Traced as _};
 use auric_ids::{AssetId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row as _, Transaction};
 
-use super::sql;
+use super::{paid, sql};
 use crate::domain::{BalanceKey, BatchKeys, Opened, Player, Row};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -31,6 +33,12 @@ pub async fn book(transaction: &mut Transaction<'static, Postgres>, keys: &Batch
     let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
     let (now, players) = clock_and_players(transaction, &names).await?;
     let mut opened = Opened { now, players, ..Opened::default() };
+    let mut keys = Cow::Borrowed(keys);
+    if keys.has_paid() {
+        opened.paid = paid::load(transaction, &keys).await?;
+        opened.paid.payments.iter().for_each(|row| keys.to_mut().add_payment(row));
+    }
+    let keys: &BatchKeys = &keys;
     opened.balances = balances(transaction, keys).await?;
 
     let wanted = keys.mutations.iter();

@@ -5,19 +5,23 @@
 //! taken in ascending player order, keys are inserted in ascending order.
 
 mod load;
+mod paid;
 mod write;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, Statement, StoreError, Traced as _};
-use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
-use super::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold, Portrait, WalletStore, WalletTx};
-use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, Record};
+use super::{
+    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait,
+    WalletStore, WalletTx,
+};
+use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
 
 /// Several reads of one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -200,6 +204,18 @@ impl WalletStore for PostgresStore {
         .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {
+        paid::payments(&self.pool, after, limit).await
+    }
+
+    async fn retail_token(&self, id: &RetailTokenId) -> Result<Option<RetailToken>, StoreError> {
+        paid::token(&self.pool, id).await
+    }
+
+    async fn generations(&self, query: &GenerationsQuery) -> Result<Vec<RetailToken>, StoreError> {
+        paid::generations(&self.pool, query).await
     }
 
     async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError> {

@@ -5,7 +5,7 @@ use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use sqlx::{Postgres, Transaction};
 
-use super::{db_time, sql};
+use super::{db_time, paid, sql};
 use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
@@ -22,6 +22,7 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     if !journal.holds.is_empty() {
         holds(transaction, journal).await?;
     }
+    paid::write(transaction, journal).await?;
     if !journal.entries.is_empty() {
         entries(transaction, &journal.entries).await?;
     }
@@ -215,11 +216,13 @@ async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreEr
                  interval_micros = moved.interval_micros,
                  capacity = moved.capacity,
                  version = moved.version,
-                 updated_at = $14
+                 period = moved.period,
+                 updated_at = $15
              FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                     $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
+                     $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+                     $14::bigint[])
                  AS moved (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at, regen_units,
-                     interval_micros, capacity, version)
+                     interval_micros, capacity, version, period)
              WHERE balances.player_id = moved.player_id
                AND balances.asset_id = moved.asset_id
                AND balances.pool_id = moved.pool_id
@@ -228,10 +231,11 @@ async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreEr
     }
     if !new.is_empty() {
         let insert = "INSERT INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation,
-                 settled_at, regen_units, interval_micros, capacity, version, created_at, updated_at)
-             SELECT *, $14, $14
+                 settled_at, regen_units, interval_micros, capacity, version, period, created_at, updated_at)
+             SELECT *, $15, $15
              FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                 $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])";
+                 $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
+                 $14::bigint[])";
         write_balances(transaction, (sql("INSERT balances"), insert), &new, journal.time).await?;
     }
     Ok(())
@@ -258,6 +262,7 @@ async fn write_balances(
         .bind(column(rows, |(_, row)| row.settled.map(|settled| bigint(settled.interval_micros))))
         .bind(column(rows, |(_, row)| row.settled.map(|settled| bigint(settled.capacity_units))))
         .bind(column(rows, |(_, row)| bigint(row.version)))
+        .bind(column(rows, |(_, row)| bigint(row.period)))
         .bind(db_time(time))
         .execute(&mut **transaction)
         .traced(statement)
@@ -315,10 +320,11 @@ async fn flows(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(),
 }
 
 /// One column of many rows, as an array parameter.
-fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
+pub fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
-fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
+/// Tells a statement that wrote fewer rows than it should: another copy was first.
+pub fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
     if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
 }

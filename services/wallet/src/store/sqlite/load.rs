@@ -1,12 +1,14 @@
 //! What a batch reads. `CROSS JOIN` keeps the planner from scanning a table once for each wanted row.
 
+use std::borrow::Cow;
+
 use auric_db::{StoreError, Traced as _};
 use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
-use super::{array, sql};
+use super::{array, paid, sql};
 use crate::domain::{BatchKeys, HoldRow, Opened, Player};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -55,6 +57,12 @@ pub async fn book(
 ) -> Result<Opened, StoreError> {
     let players = players(transaction, &keys.players).await?;
     let mut opened = Opened { now, players, holds, ..Opened::default() };
+    let mut keys = Cow::Borrowed(keys);
+    if keys.has_paid() {
+        opened.paid = paid::load(transaction, &keys).await?;
+        opened.paid.payments.iter().for_each(|row| keys.to_mut().add_payment(row));
+    }
+    let keys: &BatchKeys = &keys;
 
     let rows: Vec<BalanceRow> = sqlx::query_as(
         "SELECT balances.*

@@ -4,6 +4,7 @@
 //! A batch is passed as one JSON array a table and walked by `json_each`: a statement a table, whatever the batch's size.
 
 mod load;
+mod paid;
 mod write;
 
 use std::sync::Arc;
@@ -11,14 +12,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{SqliteDatabase, Statement, StoreError, Traced as _};
-use auric_ids::{AssetId, CallerId, HoldId, PlayerId};
+use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
-use super::{EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, HoldsQuery, KeptHold, Portrait, WalletStore, WalletTx};
-use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, Record};
+use super::{
+    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait,
+    WalletStore, WalletTx,
+};
+use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
 
 /// The ledger in a SQLite file.
 #[derive(Clone, Debug)]
@@ -169,6 +173,18 @@ impl WalletStore for SqliteStore {
         .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {
+        paid::payments(&self.database.readers, after, limit).await
+    }
+
+    async fn retail_token(&self, id: &RetailTokenId) -> Result<Option<RetailToken>, StoreError> {
+        paid::token(&self.database.readers, id).await
+    }
+
+    async fn generations(&self, query: &GenerationsQuery) -> Result<Vec<RetailToken>, StoreError> {
+        paid::generations(&self.database.readers, query).await
     }
 
     async fn flows(&self, query: &FlowsQuery) -> Result<Vec<FlowLine>, StoreError> {

@@ -4,7 +4,7 @@ use auric_db::{Statement, StoreError, Traced as _};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
-use super::{array, sql};
+use super::{array, paid, sql};
 use crate::domain::{Entry, HoldRow, Journal, Record};
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
@@ -30,6 +30,8 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     let ended = ended.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?;
     write(transaction, (sql("UPDATE holds"), UPDATE_HOLDS), ended).await?;
 
+    paid::journal(transaction, journal).await?;
+
     let entries = journal.entries.iter().map(entry).collect::<Result<_, _>>()?;
     write(transaction, (sql("INSERT entries"), INSERT_ENTRIES), entries).await?;
 
@@ -51,6 +53,7 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
             settled.map(|settled| bigint(settled.capacity_units)),
             bigint(row.version),
             journal.time,
+            bigint(row.period),
         ])
     });
     write(transaction, (sql("INSERT balances"), UPSERT_BALANCES), balances.collect()).await?;
@@ -67,7 +70,8 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     write(transaction, (sql("INSERT flows"), UPSERT_FLOWS), flows.collect()).await
 }
 
-async fn write(
+/// Writes the rows of one table by one statement, and counts them.
+pub async fn write(
     transaction: &mut Tx,
     (statement, text): (Statement, &'static str),
     rows: Vec<Value>,
@@ -125,9 +129,9 @@ const INSERT_ENTRIES: &str = "
 // `WHERE true` keeps SQLite's parser from taking ON CONFLICT for a join's ON.
 const UPSERT_BALANCES: &str = "
     INSERT INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at, regen_units,
-        interval_micros, capacity, version, created_at, updated_at)
+        interval_micros, capacity, version, created_at, updated_at, period)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 13
+        value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 13, value ->> 14
     FROM json_each(?1)
     WHERE true
     ON CONFLICT (player_id, asset_id, pool_id) DO UPDATE
@@ -141,6 +145,7 @@ const UPSERT_BALANCES: &str = "
         interval_micros = excluded.interval_micros,
         capacity = excluded.capacity,
         version = excluded.version,
+        period = excluded.period,
         updated_at = excluded.updated_at
     WHERE balances.version = excluded.version - 1";
 

@@ -8,7 +8,10 @@ use auric_wallet::Handlers;
 use auric_wallet::domain::{BatchKeys, Mutation, Verdict, decide};
 use futures::future::join_all;
 
-use crate::asks::{claim, commit, guard, held, promised, release, renew, reserve, spend};
+use crate::asks::{
+    bought, claim, commit, guard, held, issue, promised, redeem, refunded, release, renew, renewed, reserve, spend,
+    told,
+};
 use crate::faulty::{Fault, FaultyStore};
 use crate::harness::{
     Ledger, assert_books_agree, audit, available, credit, debit, in_pool, key, on_every_store, outcome, post, send,
@@ -34,6 +37,11 @@ fn one_of_each() -> Vec<Mutation> {
         spend("spend", "p", "energy", 3),
         post("bulk", vec![in_pool(credit("p", "credit", 50), "bulk")]),
         renew("renew", "p", "subscription", 20),
+        told("pay", "p", "charge-1", "e1", bought(50)),
+        told("pay-again", "p", "invoice-6", "e2", renewed(5, 6)),
+        told("refund", "p", "charge-1", "e3", refunded(1, 2)),
+        issue("issue", "p", Some("charge-1"), "token-1"),
+        redeem("redeem", "token-1", "picture-1"),
     ]
 }
 

@@ -61,10 +61,13 @@ impl Model {
         let account = self.account(place);
         let limit = self.limit(&place.0, &place.1);
         let refuse = sum(Direction::Credit(AtMaximum::Refuse));
-        let growth = refuse + sum(Direction::Credit(AtMaximum::Overfill)) - sum(Direction::Debit);
+        let credits = refuse + sum(Direction::Credit(AtMaximum::Overfill));
+        let paid = account.owed.min(credits);
+        let owed = account.owed - paid;
+        let growth = credits - paid - sum(Direction::Debit);
         let total = account.available + account.held + account.room + growth;
-        let clamp = sum(Direction::Credit(AtMaximum::Clamp)).min((limit - total).max(0));
-        let available = account.available + growth + clamp;
+        let clamp = sum(Direction::Credit(AtMaximum::Clamp)).min((limit - total).max(0) + owed);
+        let available = account.available + growth + (clamp - owed).max(0);
         let bound = if refuse > 0 { limit } else { MOST };
         if available < 0 || (growth > 0 && total > bound) {
             return Err(Reply::Refused("OUT_OF_BOUNDS"));

@@ -1,5 +1,7 @@
 //! Random histories: few players, few holds and few keys, so that everything meets everything.
 
+mod paid;
+
 use std::collections::BTreeMap;
 
 use auric_ids::PlayerId;
@@ -133,6 +135,13 @@ fn in_world(mut mutation: Mutation, world: usize) -> Mutation {
         }
         Action::SpendStatPoints(spend) => rename(&mut spend.player),
         Action::RenewCredits(renew) => rename(&mut renew.player),
+        Action::RecordPayment(record) => {
+            rename(&mut record.player);
+            record.payment.object = format!("{}-{world}", record.payment.object).parse().unwrap();
+            record.event = format!("{}-{world}", record.event).parse().unwrap();
+        }
+        Action::IssueRetailToken(issue) => rename(&mut issue.player),
+        Action::RedeemRetailToken(_) => {}
         Action::Void => {}
     }
     mutation
@@ -226,6 +235,7 @@ fn action() -> impl Strategy<Value = Action> {
                 Action::RenewCredits(RenewCredits { player: player(name), asset, pool, units, note: note() })
             }
         ),
+        5 => paid::record().prop_map(Action::RecordPayment),
         1 => Just(Action::Void),
     ]
 }
