@@ -295,8 +295,12 @@ impl Book {
         for hold in holds {
             self.put_hold(hold);
         }
-        payment.into_iter().for_each(|payment| self.paid.put_payment(payment));
-        token.into_iter().for_each(|token| self.paid.put_token(token));
+        if let Some(payment) = payment {
+            self.paid.put_payment(payment);
+        }
+        if let Some(token) = token {
+            self.paid.put_token(token);
+        }
         movements
     }
 

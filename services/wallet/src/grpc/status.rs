@@ -268,6 +268,22 @@ fn describe(rejection: &Rejection) -> (String, Metadata) {
             put("amounts", amounts.join(","));
             format!("the hold {hold} is committed whole, as [{}], or not at all", amounts.join(","))
         }
+        Rejection::PaymentEventReused { .. }
+        | Rejection::PaymentOfAnother { .. }
+        | Rejection::RetailTokenUsed { .. } => return describe_paid(rejection),
+        Rejection::MutationVoided { voided_at } => {
+            put("voided_at", voided_at.to_string());
+            format!("this key was voided at {voided_at}: its request never happens; use a new key")
+        }
+    };
+    (message, metadata)
+}
+
+/// The same, of what was paid for.
+fn describe_paid(rejection: &Rejection) -> (String, Metadata) {
+    let mut metadata = Metadata::new();
+    let mut put = |name: &str, value: String| drop(metadata.insert(name.to_owned(), value));
+    let message = match rejection {
         Rejection::PaymentEventReused { provider, event, object, kind } => {
             put("provider", provider.to_string());
             put("event_id", event.to_string());
@@ -290,10 +306,7 @@ fn describe(rejection: &Rejection) -> (String, Metadata) {
             put("idempotency_key", first.idempotency_key.to_string());
             format!("the retail token {token} made {} at {}, for {}", first.id, first.time, first.caller)
         }
-        Rejection::MutationVoided { voided_at } => {
-            put("voided_at", voided_at.to_string());
-            format!("this key was voided at {voided_at}: its request never happens; use a new key")
-        }
+        other => other.reason().to_owned(),
     };
     (message, metadata)
 }

@@ -85,7 +85,6 @@ impl Model {
             None if given.is_none() => {
                 payment.given.insert(at.clone(), Given { units: 0, generation, began_it: false });
             }
-            None => {}
             Some(period) if is_current && given.is_some_and(|given| given.began_it) => {
                 self.periods.insert(at.clone(), newest.max(period));
             }
@@ -98,7 +97,7 @@ impl Model {
                 }
                 payment.given.insert(at.clone(), Given { units: 0, generation: generation + 1, began_it: true });
             }
-            Some(_) => {}
+            None | Some(_) => {}
         }
         let generation = self.generations.get(at).copied().unwrap_or(0);
         let Some(given) = payment.given.get(at).copied().filter(|given| given.generation == generation) else { return };

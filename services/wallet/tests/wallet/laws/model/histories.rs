@@ -141,8 +141,7 @@ fn in_world(mut mutation: Mutation, world: usize) -> Mutation {
             record.event = format!("{}-{world}", record.event).parse().unwrap();
         }
         Action::IssueRetailToken(issue) => rename(&mut issue.player),
-        Action::RedeemRetailToken(_) => {}
-        Action::Void => {}
+        Action::RedeemRetailToken(_) | Action::Void => {}
     }
     mutation
 }
