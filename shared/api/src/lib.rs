@@ -17,6 +17,14 @@ pub mod bench {
     }
 }
 
+/// The gateway's API, for its operators.
+pub mod gateway {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.gateway.v1");
+    }
+}
+
 /// The wallet's API.
 pub mod wallet {
     /// Version 1.

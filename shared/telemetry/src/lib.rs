@@ -12,6 +12,7 @@ pub mod context;
 mod endpoint;
 mod export;
 mod health;
+pub mod http;
 mod lines;
 pub mod rpc;
 
