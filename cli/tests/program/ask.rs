@@ -146,6 +146,8 @@ fn every_command_shows_examples() {
         "wallet stats",
         "wallet stats spend",
         "wallet renew",
+        "wallet pay",
+        "wallet token",
         "wallet watch",
         "wallet mutation",
         "wallet void",

@@ -63,6 +63,7 @@ pub struct PostedDocument {
     pub create_time: String,
     pub expire_time: String,
     pub voided: bool,
+    pub retail_token: String,
     pub movements: Vec<MovementDocument>,
 }
 
@@ -172,6 +173,7 @@ impl PostedDocument {
             create_time: output::time(posted.create_time.as_ref()),
             expire_time: output::time(posted.expire_time.as_ref()),
             voided: posted.voided,
+            retail_token: posted.retail_token,
             movements: documents(posted.movements),
         }
     }

@@ -9,12 +9,14 @@ mod hold;
 mod legs;
 mod mutate;
 mod mutation;
+mod pay;
 mod post;
 mod renew;
 mod reserve;
 mod stats;
 mod supply;
 pub mod tables;
+mod token;
 mod transfer;
 mod watch;
 
@@ -44,6 +46,8 @@ enum Action {
     Hold(hold::HoldOf),
     Stats(stats::Stats),
     Renew(renew::Renew),
+    Pay(pay::Pay),
+    Token(token::Token),
     History(history::History),
     Watch(watch::Watch),
     Mutation(mutation::MutationOf),
@@ -65,6 +69,8 @@ impl Wallet {
             Action::Hold(hold) => &hold.target,
             Action::Stats(stats) => stats.target(),
             Action::Renew(renew) => &renew.target,
+            Action::Pay(pay) => pay.target(),
+            Action::Token(token) => token.target(),
             Action::History(history) => &history.target,
             Action::Watch(watch) => &watch.target,
             Action::Mutation(mutation) => &mutation.target,
@@ -94,6 +100,8 @@ impl Wallet {
             Action::Hold(hold) => hold.run(settings, output).await,
             Action::Stats(stats) => stats.run(settings, output).await,
             Action::Renew(renew) => renew.run(settings, output).await,
+            Action::Pay(pay) => pay.run(settings, output).await,
+            Action::Token(token) => token.run(settings, output).await,
             Action::History(history) => history.run(settings, output).await,
             Action::Watch(watch) => watch.run(settings, output).await,
             Action::Mutation(mutation) => mutation.run(settings, output).await,

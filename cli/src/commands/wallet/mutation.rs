@@ -65,6 +65,7 @@ struct AppliedDocument {
     create_time: String,
     expire_time: String,
     voided: bool,
+    retail_token: String,
     movements: Vec<MovementDocument>,
 }
 
@@ -108,6 +109,7 @@ impl From<Mutation> for MutationDocument {
                     create_time: output::time(posted.create_time.as_ref()),
                     expire_time: output::time(posted.expire_time.as_ref()),
                     voided: posted.voided,
+                    retail_token: posted.retail_token,
                     movements: documents(posted.movements),
                 };
                 (Some(applied), None)

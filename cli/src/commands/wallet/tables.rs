@@ -69,6 +69,9 @@ pub fn posted_text(verb: &str, posted: &PostedDocument, output: Output) -> Strin
     if posted.voided {
         text.push_str("it was not made before, and never will be\n");
     }
+    if !posted.retail_token.is_empty() {
+        let _ = writeln!(text, "retail token {}", posted.retail_token);
+    }
     if !posted.movements.is_empty() {
         text.push_str(&movements_text(&posted.movements, output));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use prost::Message as _;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
 
 use super::rules::Rule;
@@ -204,6 +205,14 @@ fn pairs(most: usize) -> Vec<Case> {
 
 /// Puts the case in its place, and gives whether the request has it.
 pub fn put(request: &mut DynamicMessage, place: &Place, case: &Case) -> bool {
+    // A payment's event tells one thing: the one that is to be wrong.
+    if request.descriptor().name() == "RecordPaymentRequest"
+        && let Some(fact) = super::paid::fact_of(&place.path)
+    {
+        let key = request.get_field_by_name("idempotency_key").and_then(|key| key.as_str().map(str::to_owned));
+        let telling = super::paid::record(&key.unwrap_or_default(), fact).encode_to_vec();
+        *request = DynamicMessage::decode(request.descriptor(), telling.as_slice()).expect("it is the RPC's message");
+    }
     // What is wrong with one end of a hold's leg is to be found without the other to compare it with.
     for (own, other) in [(".from.", "to"), (".to.", "from")] {
         if place.path.contains(own)

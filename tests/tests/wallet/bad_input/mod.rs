@@ -2,6 +2,7 @@
 //! field's path and leaves nothing; what need not be is at least no fault of the server.
 
 mod cases;
+mod paid;
 mod requests;
 mod rules;
 

@@ -41,7 +41,7 @@ pub fn under_key(method: &MethodDescriptor, key: &str) -> DynamicMessage {
         "VoidMutation" => api::VoidMutationRequest { idempotency_key: text(key) }.encode_to_vec(),
         "GetSupply" => api::GetSupplyRequest { asset_ids: vec![text("lumees")] }.encode_to_vec(),
         "ListHolds" | "GetFlows" | "VerifyAudit" | "GetCatalog" => Vec::new(),
-        _ => mutation(method.name(), key),
+        name => super::paid::request(name, key).unwrap_or_else(|| mutation(name, key)),
     };
     DynamicMessage::decode(method.input(), bytes.as_slice()).expect("it is the RPC's message")
 }

@@ -50,6 +50,10 @@ const LOWER_OR_NONE: Rule =
 const FORMED: Rule =
     Rule { refuses: &[Long, TooLong, Nul, Control, Newline, Space, NonAscii, Sign, Upper, Unknown], most: 64 };
 
+/// 64 hexadecimal digits in lower case.
+const HASH: Rule =
+    Rule { refuses: &[Empty, Long, TooLong, Nul, Control, Newline, Space, NonAscii, Sign, Upper, Unknown], most: 64 };
+
 /// 1 to 2^53 - 1.
 const AMOUNT: Rule = Rule { refuses: &[Negative, Zero, Min, Max, AboveMax], most: 0 };
 
@@ -142,6 +146,46 @@ pub const RULES: &[(&str, Rule)] = &[
     ("RenewCreditsRequest.units", UNITS),
     ("RenewCreditsRequest.reason", lower(64)),
     ("RenewCreditsRequest.context", CONTEXT),
+    ("RecordPaymentRequest.idempotency_key", printable(128)),
+    ("RecordPaymentRequest.player_id", NAME),
+    ("RecordPaymentRequest.provider", lower(32)),
+    ("RecordPaymentRequest.event_id", printable(100)),
+    ("RecordPaymentRequest.object_id", printable(100)),
+    ("RecordPaymentRequest.purchase", Rule { refuses: &[Missing, Empty], most: 0 }),
+    ("RecordPaymentRequest.renewal", Rule { refuses: &[Missing, Empty], most: 0 }),
+    ("RecordPaymentRequest.refund", Rule { refuses: &[Missing, Empty], most: 0 }),
+    ("RecordPaymentRequest.dispute", Rule { refuses: &[Missing, Empty], most: 0 }),
+    ("RecordPaymentRequest.reason", lower(64)),
+    ("RecordPaymentRequest.context", CONTEXT),
+    ("Purchase.legs", some(100)),
+    ("PaidLeg.asset_id", known(64)),
+    ("PaidLeg.pool_id", known_or_none(32)),
+    ("PaidLeg.amount", AMOUNT),
+    ("Renewal.pools", some(100)),
+    ("Renewal.period", AMOUNT),
+    ("RenewedPool.asset_id", known(64)),
+    ("RenewedPool.pool_id", known(32)),
+    ("RenewedPool.units", UNITS),
+    ("Refund.refunded", AMOUNT),
+    ("Refund.price", AMOUNT),
+    ("Dispute.state", Rule { refuses: &[Unspecified, Unknown, Negative], most: 0 }),
+    ("Dispute.disputed", AMOUNT),
+    ("Dispute.price", AMOUNT),
+    ("IssueRetailTokenRequest.idempotency_key", printable(128)),
+    ("IssueRetailTokenRequest.player_id", NAME),
+    // One without the other is refused.
+    ("IssueRetailTokenRequest.provider", lower(32)),
+    ("IssueRetailTokenRequest.object_id", printable(100)),
+    ("IssueRetailTokenRequest.reason", lower(64)),
+    ("IssueRetailTokenRequest.context", CONTEXT),
+    ("RedeemRetailTokenRequest.idempotency_key", printable(128)),
+    ("RedeemRetailTokenRequest.token", NAME),
+    ("RedeemRetailTokenRequest.generation_id", printable(128)),
+    ("RedeemRetailTokenRequest.payload_hash", HASH),
+    ("GetRetailTokenRequest.token", NAME),
+    ("ListGenerationsRequest.player_id", NAME_OR_NONE),
+    ("ListGenerationsRequest.page_size", PAGE),
+    ("ListGenerationsRequest.page_token", FORMED),
     (
         "GetBalancesRequest.player_ids",
         Rule {
