@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,10 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
+mod gateway;
+
+pub use gateway::GatewaySettings;
+
 /// The file that is read when no other is named and it is there.
 const FILE_DEFAULT: &str = "auric.toml";
 
@@ -25,10 +30,11 @@ const FILE_DEFAULT: &str = "auric.toml";
 const FILE_VARIABLE: &str = "AURIC_CONFIG";
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 28] = [
+pub const VARIABLES: [(&str, &str); 41] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
+    ("AURIC_THREADS", "threads"),
     ("AURIC_LOG", "log.filter"),
     ("AURIC_LOG_FORMAT", "log.format"),
     ("AURIC_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
@@ -46,7 +52,19 @@ pub const VARIABLES: [(&str, &str); 28] = [
     ("AURIC_WALLET_LANES_COUNT", "wallet.lanes.count"),
     ("AURIC_WALLET_LANES_BATCH_MAX", "wallet.lanes.batch_max"),
     ("AURIC_WALLET_LANES_QUEUE_MAX", "wallet.lanes.queue_max"),
+    ("AURIC_GATEWAY_LISTEN", "gateway.listen"),
+    ("AURIC_GATEWAY_ADMIN_LISTEN", "gateway.admin_listen"),
+    ("AURIC_GATEWAY_DATABASE", "gateway.database"),
+    ("AURIC_GATEWAY_BEHIND_PROXY", "gateway.behind_proxy"),
+    ("AURIC_GATEWAY_WALLET", "gateway.wallet"),
+    ("AURIC_GATEWAY_CREDENTIAL", "gateway.credential"),
+    ("AURIC_GATEWAY_CREDENTIAL_FILE", "gateway.credential_file"),
+    ("AURIC_GATEWAY_CA", "gateway.ca"),
+    ("AURIC_GATEWAY_CERTIFICATE", "gateway.certificate"),
+    ("AURIC_GATEWAY_KEY", "gateway.key"),
+    ("AURIC_GATEWAY_STRIPE_SECRETS", "gateway.providers.stripe.secrets"),
     ("AURIC_WALLET", "client.wallet"),
+    ("AURIC_GATEWAY", "client.gateway"),
     ("AURIC_CALLER", "client.caller"),
     ("AURIC_TIMEOUT_SECONDS", "client.timeout_seconds"),
     ("AURIC_CREDENTIAL", "client.credential"),
@@ -57,14 +75,17 @@ pub const VARIABLES: [(&str, &str); 28] = [
 ];
 
 /// What holds where nothing is said.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 12] = [
     ("data", "./data"),
     ("drain_seconds", "10"),
     ("log.filter", "info"),
     ("log.format", "auto"),
     ("telemetry.sample_ratio", "0.1"),
     ("wallet.listen", "127.0.0.1:7401"),
+    ("gateway.listen", "127.0.0.1:7480"),
+    ("gateway.admin_listen", "127.0.0.1:7481"),
     ("client.wallet", "http://127.0.0.1:7401"),
+    ("client.gateway", "http://127.0.0.1:7481"),
     ("client.caller", "local"),
     ("client.timeout_seconds", "10"),
 ];
@@ -79,6 +100,8 @@ pub struct Settings {
     pub game: Option<PathBuf>,
     /// How long requests in flight may take when a service stops.
     pub drain_seconds: u64,
+    /// Threads that work on requests.
+    pub threads: Option<NonZeroUsize>,
     /// The log.
     pub log: LogSettings,
     /// Traces, metrics and health by HTTP.
@@ -88,6 +111,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// The wallet service.
     pub wallet: WalletSettings,
+    /// The gateway service.
+    pub gateway: GatewaySettings,
     /// What the commands that talk to a service need.
     pub client: ClientSettings,
 }
@@ -178,6 +203,8 @@ pub struct WalletSettings {
 pub struct ClientSettings {
     /// The wallet's URL.
     pub wallet: String,
+    /// The gateway's URL for operators.
+    pub gateway: String,
     /// Who asks.
     pub caller: CallerId,
     /// How long an answer is waited for.
@@ -213,17 +240,28 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Settings {
+    /// Threads that work on requests: half of the processors where nothing is said. Each further one costs the others wake-ups and locks, and the
+    /// database wants processors too.
+    pub fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(|| processors().div_ceil(2), NonZeroUsize::get)
+    }
+
     /// The wallet's database: the one that is named, or a SQLite file in the data folder.
     ///
     /// # Errors
     ///
     /// [`Fault::Data`] when the data folder's path is not text.
     pub fn wallet_database(&self) -> Result<String, Fault> {
-        if let Some(database) = &self.wallet.database {
+        self.database(self.wallet.database.as_ref(), "wallet.db")
+    }
+
+    fn database(&self, named: Option<&String>, file: &str) -> Result<String, Fault> {
+        if let Some(database) = named {
             return Ok(database.clone());
         }
         let fault = |reason: String| Fault::Data { folder: self.data.clone(), reason };
-        let path = std::path::absolute(self.data.join("wallet.db")).map_err(|error| fault(error.to_string()))?;
+        let path = std::path::absolute(self.data.join(file)).map_err(|error| fault(error.to_string()))?;
         let text = path.to_str().ok_or_else(|| fault("the path must be UTF-8".to_owned()))?;
         Ok(format!("sqlite://{text}"))
     }

@@ -307,3 +307,72 @@ fn listed(callers: &[Listed], output: Output) -> String {
 fn revoked(revoked: &Revoked) -> String {
     format!("{}: {} revoked; {} says so\n", revoked.caller, revoked.credentials, revoked.file.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(name: &str, scopes: &[&str], certificate: Option<&str>) -> Create {
+        Create {
+            name: CallerId::parse(name).unwrap(),
+            scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+            days: certificate.is_none().then_some(30),
+            certificate: certificate.map(str::to_owned),
+        }
+    }
+
+    fn revoke(name: &str, credential: Option<&str>) -> Revoke {
+        Revoke { name: CallerId::parse(name).unwrap(), credential: credential.map(str::to_owned) }
+    }
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_790_000_000, 0).unwrap()
+    }
+
+    #[test]
+    fn what_is_created_is_listed_and_what_is_revoked_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("callers.toml");
+        let first = create("discord:gateway", &["wallet.*"], None).run(&file, now()).unwrap();
+        let second = create("discord:gateway", &[], None).run(&file, now()).unwrap();
+        create("site", &["wallet.read"], Some("site.internal")).run(&file, now()).unwrap();
+        assert_eq!(first.not_after.as_deref(), Some("2026-10-21T14:13:20Z"));
+
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# Who may call Auric."), "{text}");
+        assert!(!text.contains(first.credential.as_deref().unwrap()), "a registry has hashes only");
+        let listed = list(&file).unwrap();
+        let ids: Vec<&str> = listed[0].credentials.iter().map(|credential| credential.id.as_str()).collect();
+        assert_eq!(ids, [first.id.as_deref().unwrap(), second.id.as_deref().unwrap()]);
+        assert_eq!(listed[1].certificates, ["site.internal"]);
+
+        revoke("discord:gateway", first.id.as_deref()).run(&file).unwrap();
+        assert_eq!(list(&file).unwrap()[0].credentials.len(), 1);
+        revoke("discord:gateway", None).run(&file).unwrap();
+        assert_eq!(list(&file).unwrap().len(), 1);
+        assert!(std::fs::read_to_string(&file).unwrap().starts_with("# Who may call Auric."), "comments stay");
+    }
+
+    #[test]
+    fn what_a_service_would_refuse_is_not_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("callers.toml");
+        create("site", &["wallet.read"], None).run(&file, now()).unwrap();
+        let before = std::fs::read_to_string(&file).unwrap();
+        let faults = [
+            create("shop", &[], None).run(&file, now()).unwrap_err(),
+            create("shop", &["wallet.reed"], None).run(&file, now()).unwrap_err(),
+            create("shop", &["wallet.read"], Some("")).run(&file, now()).unwrap_err(),
+            revoke("shop", None).run(&file).unwrap_err(),
+            revoke("site", Some("00")).run(&file).unwrap_err(),
+            revoke("site", Some("")).run(&file).unwrap_err(),
+        ];
+        let shown: Vec<String> = faults.iter().map(|fault| fault.to_string()).collect();
+        assert!(shown[0].contains("shop is new: name what it may do with --scope"), "{}", shown[0]);
+        assert!(shown[1].contains("callers.shop.scopes[0]") && shown[1].contains("wallet.reed"), "{}", shown[1]);
+        assert!(shown[2].contains("callers.shop.certificates[0]: must not be empty"), "{}", shown[2]);
+        assert!(shown[3].contains("there is no caller shop"), "{}", shown[3]);
+        assert!(shown[4].contains("site has 0 credentials whose id begins with \"00\""), "{}", shown[4]);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    }
+}

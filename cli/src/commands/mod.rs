@@ -6,6 +6,7 @@ mod caller;
 mod check;
 mod completions;
 mod migrate;
+mod payments;
 mod serve;
 mod services;
 mod up;
@@ -32,6 +33,7 @@ pub enum Command {
     Check(check::Check),
     Wallet(wallet::Wallet),
     Audit(audit::Audit),
+    Payments(payments::Payments),
     Caller(caller::CallerCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
@@ -121,6 +123,7 @@ impl Command {
             Self::Check(check) => check.target.json,
             Self::Wallet(wallet) => wallet.wants_json(),
             Self::Audit(audit) => audit.wants_json(),
+            Self::Payments(payments) => payments.json,
             Self::Caller(caller) => caller.json,
             Self::Bench(bench) => bench.wants_json(),
             Self::Serve(_) | Self::Completions(_) => false,
@@ -136,6 +139,7 @@ impl Command {
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
             Self::Audit(audit) => audit.flags(),
+            Self::Payments(payments) => payments.flags(),
             Self::Caller(caller) => caller.flags(),
             Self::Bench(_) | Self::Completions(_) => Flags::new(),
         }
@@ -152,7 +156,9 @@ pub fn run(command: Command, file: Option<&Path>, surroundings: &Surroundings, o
         return completions.run();
     }
     let settings = config::load(file, surroundings, &command.flags());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from)?;
+    let threads = settings.as_ref().map_or(1, Settings::threads);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    let runtime = runtime.map_err(anyhow::Error::from)?;
     let ended = runtime.block_on(async {
         match command {
             Command::Check(check) => check.run(settings, surroundings, output).await,
@@ -175,6 +181,7 @@ async fn with_settings(
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
         Command::Audit(audit) => audit.run(&settings, output).await,
+        Command::Payments(payments) => payments.run(&settings, output).await,
         Command::Caller(caller) => {
             caller.run(&settings, auric_time::Clock::now(&auric_time::SystemClock).into(), output)
         }

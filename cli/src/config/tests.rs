@@ -41,7 +41,7 @@ fn fault(text: &str, variables: &[(&str, &str)], flags: &Flags) -> String {
 #[test]
 fn a_key_that_nobody_reads_is_named() {
     insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`");
-    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `log`, `telemetry`, `access`, `wallet`, `client`");
+    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `threads`, `log`, `telemetry`, `access`, `wallet`, `gateway`, `client`");
 }
 
 #[test]

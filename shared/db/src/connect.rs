@@ -59,6 +59,12 @@ pub struct PostgresSettings {
     pub named_statements: bool,
 }
 
+/// Pages that a connection keeps, in KiB (negative, as SQLite wants it). The default of 2 MiB reads the inner pages of every index again for each batch.
+const SQLITE_CACHE: &str = "-32768";
+
+/// Pages of the write-ahead log after which it is copied into the file: 32 MiB. Each copy waits for the disk twice.
+const SQLITE_CHECKPOINT_PAGES: &str = "8192";
+
 impl Default for PostgresSettings {
     fn default() -> Self {
         Self { connections_max: 16, named_statements: true }
@@ -141,6 +147,8 @@ impl SqliteDatabase {
             .busy_timeout(BUSY_MAX)
             .foreign_keys(true)
             .pragma("recursive_triggers", "ON")
+            .pragma("cache_size", SQLITE_CACHE)
+            .pragma("wal_autocheckpoint", SQLITE_CHECKPOINT_PAGES)
             .statement_cache_capacity(128);
         options = sqlx::ConnectOptions::disable_statement_logging(options);
         let writer = SqlitePoolOptions::new()

@@ -10,4 +10,5 @@ pub mod harness;
 mod logs;
 mod raw;
 mod storm;
+mod streams;
 mod telemetry;
