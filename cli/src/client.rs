@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use auric_api::gateway::v1::gateway_service_client::GatewayServiceClient;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_server::metadata;
 use auric_status::{Problem, reason};
@@ -35,11 +36,23 @@ impl Client {
     ///
     /// [`Fault::Config`] for what is no URL, `UNAVAILABLE` when nobody answers there.
     pub async fn connect(settings: &ClientSettings) -> Result<Self, Fault> {
-        let url = &settings.wallet;
-        let endpoint = Endpoint::from_shared(url.clone())
-            .map_err(|error| Fault::Config(format!("client.wallet: {url:?} is no URL: {error}")))?;
-        let endpoint = with_tls(endpoint, settings)?;
-        let credential = credential(settings)?;
+        Self::connect_at("client.wallet", &settings.wallet, settings).await
+    }
+
+    /// Connects to the gateway, as an operator.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`].
+    pub async fn connect_to_gateway(settings: &ClientSettings) -> Result<Self, Fault> {
+        Self::connect_at("client.gateway", &settings.gateway, settings).await
+    }
+
+    async fn connect_at(key: &str, url: &str, settings: &ClientSettings) -> Result<Self, Fault> {
+        let endpoint = Endpoint::from_shared(url.to_owned())
+            .map_err(|error| Fault::Config(format!("{key}: {url:?} is no URL: {error}")))?;
+        let endpoint = with_tls(endpoint, url, settings)?;
+        let credential = credential(key, url, settings)?;
         let channel =
             endpoint.connect_timeout(CONNECT_WAIT_MAX).tcp_nodelay(true).connect().await.map_err(|error| {
                 let why = chain(&error.into());
@@ -53,6 +66,11 @@ impl Client {
     /// The wallet's methods.
     pub fn wallet(&self) -> WalletServiceClient<Channel> {
         WalletServiceClient::new(self.channel.clone())
+    }
+
+    /// The gateway's methods.
+    pub fn gateway(&self) -> GatewayServiceClient<Channel> {
+        GatewayServiceClient::new(self.channel.clone())
     }
 
     /// Puts the caller, the trace and the deadline beside `message`.
@@ -85,8 +103,8 @@ impl Client {
 }
 
 /// Speaks TLS to an `https` URL, and shows a client certificate where there is one.
-fn with_tls(endpoint: Endpoint, settings: &ClientSettings) -> Result<Endpoint, Fault> {
-    if !settings.wallet.starts_with("https:") {
+fn with_tls(endpoint: Endpoint, url: &str, settings: &ClientSettings) -> Result<Endpoint, Fault> {
+    if !url.starts_with("https:") {
         return Ok(endpoint);
     }
     let read = |path: &Path| std::fs::read(path).map_err(|error| Fault::Config(format!("{}: {error}", path.display())));
@@ -103,7 +121,7 @@ fn with_tls(endpoint: Endpoint, settings: &ClientSettings) -> Result<Endpoint, F
 }
 
 /// Reads the credential, and refuses to send it where others can read along.
-fn credential(settings: &ClientSettings) -> Result<Option<MetadataValue<Ascii>>, Fault> {
+fn credential(key: &str, url: &str, settings: &ClientSettings) -> Result<Option<MetadataValue<Ascii>>, Fault> {
     let from_file = |path: &PathBuf| {
         std::fs::read_to_string(path)
             .map_err(|error| Fault::Config(format!("client.credential_file: {}: {error}", path.display())))
@@ -113,14 +131,11 @@ fn credential(settings: &ClientSettings) -> Result<Option<MetadataValue<Ascii>>,
         (None, Some(path)) => from_file(path)?,
         (None, None) => return Ok(None),
     };
-    let url: http::Uri = settings.wallet.parse().unwrap_or_default();
-    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let uri: http::Uri = url.parse().unwrap_or_default();
+    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    if url.scheme_str() != Some("https") && !is_loopback {
-        return Err(Fault::Config(format!(
-            "client.wallet: {} is not https: the credential would be sent in the clear",
-            settings.wallet
-        )));
+    if uri.scheme_str() != Some("https") && !is_loopback {
+        return Err(Fault::Config(format!("{key}: {url} is not https: the credential would be sent in the clear")));
     }
     let mut value = MetadataValue::try_from(format!("Bearer {}", text.trim()))
         .map_err(|_| Fault::Config("client.credential: must be visible ASCII".to_owned()))?;

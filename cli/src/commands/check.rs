@@ -8,6 +8,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::services::gateway::{check_products, gateway_fault};
 use super::services::{self, check_catalog, wallet_fault};
 use super::{Places, Target};
 use crate::client::Client;
@@ -76,12 +77,17 @@ impl Check {
         let checks = match settings {
             Ok(settings) => {
                 let catalog = game::find(&settings);
-                vec![
+                let mut lines = vec![
                     config_line(surroundings),
                     catalog_line(catalog.as_deref()),
                     database_line(&settings).await,
                     wallet_line(&settings, self.serving).await,
-                ]
+                ];
+                if settings.has_gateway() {
+                    lines.push(inbox_line(&settings).await);
+                    lines.push(gateway_line(&settings, self.serving).await);
+                }
+                lines
             }
             Err(fault) => vec![Line::of("config", Err(fault))],
         };
@@ -118,9 +124,10 @@ fn catalog_line(catalog: Result<&std::path::Path, &Fault>) -> Line {
         Err(fault) => return Line { name: "catalog", state: State::Absent, detail: fault.to_string() },
     };
     let valid = |summary: auric_wallet::CatalogSummary| {
-        format!("{}: {} assets, {}", folder.display(), summary.assets, summary.hash)
+        check_products(folder)?;
+        Ok(format!("{}: {} assets, {}", folder.display(), summary.assets, summary.hash))
     };
-    Line::of("catalog", check_catalog(folder).map(valid))
+    Line::of("catalog", check_catalog(folder).and_then(valid))
 }
 
 async fn database_line(settings: &Settings) -> Line {
@@ -151,19 +158,59 @@ async fn look_at_database(database: &str, named_statements: Option<bool>) -> Res
     }
 }
 
-async fn wallet_line(settings: &Settings, serving: bool) -> Line {
-    const NAME: &str = "wallet service";
-    let url = &settings.client.wallet;
-    let client = match Client::connect(&settings.client).await {
-        Ok(client) => client,
-        Err(fault @ Fault::Problem { .. }) if !serving => {
-            return Line { name: NAME, state: State::Absent, detail: fault.to_string() };
-        }
+async fn inbox_line(settings: &Settings) -> Line {
+    const NAME: &str = "gateway database";
+    let database = match settings.gateway_database() {
+        Ok(database) => database,
         Err(fault) => return Line::of(NAME, Err(fault)),
     };
+    let shown = services::without_password(&database);
+    if lock::sqlite_path(&database).is_some_and(|path| !path.exists()) {
+        let detail = format!("{shown} is not made yet: `auric up` or `auric migrate` makes it");
+        return Line { name: NAME, state: State::Absent, detail };
+    }
+    let looked = look_at_inbox(&database, settings.gateway.named_statements).await;
+    let looked = looked.map_err(|error| gateway_fault(error, std::path::Path::new(""), &database));
+    Line::of(NAME, looked.map(|()| format!("{shown} answers and is migrated")))
+}
+
+async fn look_at_inbox(database: &str, named: Option<bool>) -> Result<(), auric_gateway::StartError> {
+    let named_statements = named.unwrap_or(PostgresSettings::default().named_statements);
+    let database = Database::connect(database, PostgresSettings { connections_max: 1, named_statements }).await?;
+    let pending = auric_db::pending(&database, auric_gateway::store::migrator(&database)).await;
+    database.close().await;
+    match pending? {
+        None => Ok(()),
+        Some(pending) => Err(auric_gateway::StartError::NotMigrated { pending }),
+    }
+}
+
+async fn wallet_line(settings: &Settings, serving: bool) -> Line {
+    let client = Client::connect(&settings.client).await;
+    service_line("wallet service", &settings.client.wallet, client, auric_wallet::SERVICE_NAME, serving).await
+}
+
+async fn gateway_line(settings: &Settings, serving: bool) -> Line {
+    let client = Client::connect_to_gateway(&settings.client).await;
+    service_line("gateway service", &settings.client.gateway, client, auric_gateway::SERVICE_NAME, serving).await
+}
+
+async fn service_line(
+    name: &'static str,
+    url: &str,
+    client: Result<Client, Fault>,
+    service: &str,
+    serving: bool,
+) -> Line {
+    let client = match client {
+        Ok(client) => client,
+        Err(fault @ Fault::Problem { .. }) if !serving => {
+            return Line { name, state: State::Absent, detail: fault.to_string() };
+        }
+        Err(fault) => return Line::of(name, Err(fault)),
+    };
     let asked = async {
-        let service = auric_wallet::SERVICE_NAME.to_owned();
-        let request = client.request(HealthCheckRequest { service })?;
+        let request = client.request(HealthCheckRequest { service: service.to_owned() })?;
         let answer =
             HealthClient::new(client.channel.clone()).check(request).await.map_err(|status| client.fault(&status))?;
         match answer.into_inner().status() {
@@ -174,7 +221,7 @@ async fn wallet_line(settings: &Settings, serving: bool) -> Line {
             }
         }
     };
-    Line::of(NAME, asked.await)
+    Line::of(name, asked.await)
 }
 
 fn text(report: &Report, output: Output) -> String {

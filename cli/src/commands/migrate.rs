@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::Places;
+use super::services::gateway::migrate_gateway;
 use super::services::{self, Schema};
 use crate::config::{Flags, Settings};
 use crate::fault::Fault;
-use crate::lock;
+use crate::lock::{self, FileLock};
 use crate::output::Output;
 
 /// Brings every service's database up to this version's schema.
@@ -24,6 +25,10 @@ pub struct Migrate {
     /// The wallet's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_WALLET_DATABASE`].
     #[arg(long, value_name = "URL")]
     wallet_database: Option<String>,
+
+    /// The gateway's database, where there is a gateway: `sqlite://PATH` or `postgres://…` [variable: `AURIC_GATEWAY_DATABASE`].
+    #[arg(long, value_name = "URL")]
+    gateway_database: Option<String>,
 
     /// Shows what was done as one JSON document.
     #[arg(long)]
@@ -44,20 +49,38 @@ struct MigratedDatabase {
 
 impl Migrate {
     pub fn flags(&self) -> Flags {
-        [self.places.flags(), vec![("wallet.database", self.wallet_database.clone())]].concat()
+        let own = vec![
+            ("wallet.database", self.wallet_database.clone()),
+            ("gateway.database", self.gateway_database.clone()),
+        ];
+        [self.places.flags(), own].concat()
     }
 
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
         let database = settings.wallet_database()?;
-        if let Some(folder) = lock::sqlite_path(&database).as_deref().and_then(std::path::Path::parent) {
-            lock::make_folder(folder)?;
-        }
-        let _lock = lock::lock(&database)?;
+        let _wallet_lock = prepare(&database)?;
         let schema = services::migrate_wallet(settings).await?;
-        let database = services::without_password(&database);
-        let done = Done { databases: vec![MigratedDatabase { service: "wallet", database, schema }] };
+        let mut databases = vec![migrated("wallet", &database, schema)];
+        if settings.has_gateway() {
+            let database = settings.gateway_database()?;
+            let _gateway_lock = prepare(&database)?;
+            databases.push(migrated("gateway", &database, migrate_gateway(settings).await?));
+        }
+        let done = Done { databases };
         output.show(&done, |done| text(done, output))
     }
+}
+
+/// Makes the folder of a SQLite file, and keeps other processes from the file.
+fn prepare(database: &str) -> Result<Option<FileLock>, Fault> {
+    if let Some(folder) = lock::sqlite_path(database).as_deref().and_then(std::path::Path::parent) {
+        lock::make_folder(folder)?;
+    }
+    lock::lock(database)
+}
+
+fn migrated(service: &'static str, database: &str, schema: Schema) -> MigratedDatabase {
+    MigratedDatabase { service, database: services::without_password(database), schema }
 }
 
 fn text(done: &Done, output: Output) -> String {

@@ -19,6 +19,8 @@ use crate::fault::{Fault, chain};
 use crate::lock::{self, FileLock};
 use crate::output;
 
+pub mod gateway;
+
 /// How long a service may take to become ready before its start is called off.
 const READY_WAIT_MAX: Duration = Duration::from_secs(15);
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
+use super::services::gateway::{GatewayPort, migrate_gateway};
 use super::services::{self, Port, Running, Schema};
 use super::{Logs, Places};
 use crate::config::{Flags, Settings, Surroundings};
@@ -23,7 +24,9 @@ Examples:
   auric up --data /srv/auric        everything in another folder
   auric up --port 0                 free ports; the addresses are printed
   auric up --json > ready.json      the same as a document, once it is ready
-  auric up --log warn               only what is wrong")]
+  auric up --log warn               only what is wrong
+
+The gateway starts where a payment provider is configured, with AURIC_GATEWAY_STRIPE_SECRETS for one.")]
 pub struct Up {
     #[command(flatten)]
     places: Places,
@@ -31,6 +34,14 @@ pub struct Up {
     /// Port of the wallet on 127.0.0.1; 0 takes a free one [default: 7401; variable: `AURIC_WALLET_LISTEN`, with the address].
     #[arg(long)]
     port: Option<u16>,
+
+    /// Port on 127.0.0.1 that payment providers send events to; 0 takes a free one [default: 7480; variable: `AURIC_GATEWAY_LISTEN`, with the address].
+    #[arg(long)]
+    webhooks: Option<u16>,
+
+    /// Port on 127.0.0.1 that operators ask the gateway at; 0 takes a free one [default: 7481; variable: `AURIC_GATEWAY_ADMIN_LISTEN`].
+    #[arg(long)]
+    gateway_admin: Option<u16>,
 
     #[command(flatten)]
     logs: Logs,
@@ -57,6 +68,9 @@ struct ReadyService {
     health: &'static str,
     database: String,
     schema: Schema,
+    /// Where payment providers send events; the gateway alone has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhooks: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -68,8 +82,13 @@ struct ReadyCatalog {
 
 impl Up {
     pub fn flags(&self) -> Flags {
-        let listen = self.port.map(|port| format!("127.0.0.1:{port}"));
-        [self.places.flags(), self.logs.flags(), vec![("wallet.listen", listen)]].concat()
+        let on_loopback = |port: Option<u16>| port.map(|port| format!("127.0.0.1:{port}"));
+        let own = vec![
+            ("wallet.listen", on_loopback(self.port)),
+            ("gateway.listen", on_loopback(self.webhooks)),
+            ("gateway.admin_listen", on_loopback(self.gateway_admin)),
+        ];
+        [self.places.flags(), self.logs.flags(), own].concat()
     }
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings, output: Output) -> Result<(), Fault> {
@@ -78,35 +97,57 @@ impl Up {
         super::serve::warn_of_unknown(surroundings);
         lock::make_folder(&settings.data)?;
         let catalog = game::find_or_write(settings)?;
-        let port = Port::take(settings, catalog).await?;
-        let schema = services::migrate_wallet(settings).await?;
+        let port = Port::take(settings, catalog.clone()).await?;
+        let gateway_port =
+            if settings.has_gateway() { Some(GatewayPort::take(settings, catalog).await?) } else { None };
 
         let catalog =
             ReadyCatalog { folder: port.catalog.clone(), assets: port.summary.assets, hash: port.summary.hash.clone() };
         let mut running = Running::new(settings)?;
         let _endpoint = running.show(&telemetry).await?;
-        let scheme = port.scheme();
-        let started = running.start_wallet(settings, port).await?;
-        let url = format!("{scheme}://{}", started.address);
-        running.wait_ready(started).await?;
+        let mut services = vec![start_wallet(&mut running, settings, port).await?];
+        let url = services.iter().map(|wallet| wallet.address.clone()).collect::<String>();
+        if let Some(port) = gateway_port {
+            services.push(start_gateway(&mut running, settings, port, &url).await?);
+        }
 
         let ready = Ready {
             version: env!("CARGO_PKG_VERSION"),
             ready_ms: begun.elapsed().as_millis(),
             example: example(&url),
-            services: vec![ReadyService {
-                name: "wallet",
-                address: url,
-                health: "SERVING",
-                database: services::without_password(&settings.wallet_database()?),
-                schema,
-            }],
+            services,
             data: settings.data.clone(),
             catalog,
         };
         output.show(&ready, |ready| text(ready, output))?;
         running.until_stopped().await
     }
+}
+
+async fn start_wallet(running: &mut Running, settings: &Settings, port: Port) -> Result<ReadyService, Fault> {
+    let schema = services::migrate_wallet(settings).await?;
+    let scheme = port.scheme();
+    let started = running.start_wallet(settings, port).await?;
+    let address = format!("{scheme}://{}", started.address);
+    running.wait_ready(started).await?;
+    let database = services::without_password(&settings.wallet_database()?);
+    Ok(ReadyService { name: "wallet", address, health: "SERVING", database, schema, webhooks: None })
+}
+
+async fn start_gateway(
+    running: &mut Running,
+    settings: &Settings,
+    port: GatewayPort,
+    wallet: &str,
+) -> Result<ReadyService, Fault> {
+    let schema = migrate_gateway(settings).await?;
+    let (scheme, webhooks) = (port.scheme(), port.webhooks);
+    let started = running.start_gateway(settings, port, Some(wallet)).await?;
+    let address = format!("{scheme}://{}", started.address);
+    running.wait_ready(started).await?;
+    let database = services::without_password(&settings.gateway_database()?);
+    let webhooks = Some(format!("{scheme}://{webhooks}/webhooks/"));
+    Ok(ReadyService { name: "gateway", address, health: "SERVING", database, schema, webhooks })
 }
 
 fn text(ready: &Ready, output: Output) -> String {
@@ -121,6 +162,9 @@ fn text(ready: &Ready, output: Output) -> String {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\ndata:    {}", ready.data.display());
     let _ = writeln!(text, "catalog: {} ({} assets, {short_hash})", catalog.folder.display(), catalog.assets);
+    for webhooks in ready.services.iter().filter_map(|service| service.webhooks.as_deref()) {
+        let _ = writeln!(text, "webhooks: {webhooks}<provider>");
+    }
     let _ = writeln!(text, "\ntry in another terminal:\n  {example}\nCtrl-C stops; the next start has everything.");
     text
 }
@@ -152,6 +196,7 @@ mod tests {
                 health: "SERVING",
                 database: "sqlite:///srv/data/wallet.db".to_owned(),
                 schema: Schema { from: 0, to: 1 },
+                webhooks: None,
             }],
             data: "./data".into(),
             catalog: ReadyCatalog { folder: "game".into(), assets: 9, hash: "0123456789abcdef".to_owned() },
