@@ -367,7 +367,7 @@ mod tests {
             revoke("site", Some("00")).run(&file).unwrap_err(),
             revoke("site", Some("")).run(&file).unwrap_err(),
         ];
-        let shown: Vec<String> = faults.iter().map(|fault| fault.to_string()).collect();
+        let shown: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert!(shown[0].contains("shop is new: name what it may do with --scope"), "{}", shown[0]);
         assert!(shown[1].contains("callers.shop.scopes[0]") && shown[1].contains("wallet.reed"), "{}", shown[1]);
         assert!(shown[2].contains("callers.shop.certificates[0]: must not be empty"), "{}", shown[2]);

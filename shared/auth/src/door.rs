@@ -103,8 +103,10 @@ impl Door {
             return Ok(None);
         }
         let authorization = headers.get(AUTHORIZATION).map(http::HeaderValue::as_bytes);
-        let caller =
-            callers.load().authenticate(authorization, certificates, self.clock.now()).map_err(|refusal| Box::new(unauthenticated(refusal)))?;
+        let caller = callers
+            .load()
+            .authenticate(authorization, certificates, self.clock.now())
+            .map_err(|refusal| Box::new(unauthenticated(refusal)))?;
         if path.starts_with(REFLECTION) || caller.may_call(path) {
             return Ok(Some(caller));
         }

@@ -79,7 +79,9 @@ mod tests {
 
     fn grants(patterns: &[&str]) -> Grants {
         let mut grants = Grants::default();
-        patterns.iter().for_each(|pattern| grants.add(pattern).unwrap());
+        for pattern in patterns {
+            grants.add(pattern).unwrap();
+        }
         grants
     }
 

@@ -1,4 +1,4 @@
-//! PostStream: each posting is answered by itself, in any order; a stream that breaks leaves only questions that GetMutation answers; and a
+//! `PostStream`: each posting is answered by itself, in any order; a stream that breaks leaves only questions that `GetMutation` answers; and a
 //! sender who does not listen is held back (R-W5).
 
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ async fn each_posting_of_a_stream_gets_the_answer_that_post_gives_again(cluster:
         }
     }
     let paid = by_key.values().filter(|told| matches!(told[0].result, Some(Outcome::Posted(_)))).count();
-    assert_eq!(total(caller).await, i64::try_from(paid).unwrap());
+    assert_eq!(total(caller).await, i64::try_from(paid).expect("few"));
 }
 
 async fn total(caller: Caller<'_>) -> i64 {
@@ -195,6 +195,6 @@ async fn a_broken_stream_leaves_only_questions_that_get_mutation_answers() {
         let told = answered.get(&answer.idempotency_key);
         assert!(told.is_none_or(|told| told.result == answer.result), "{told:?}, then {answer:?}");
     }
-    assert_eq!(total(caller).await, i64::try_from(asked).unwrap(), "each was applied once");
+    assert_eq!(total(caller).await, i64::try_from(asked).expect("few"), "each was applied once");
     cluster.stop_without_errors();
 }

@@ -103,7 +103,7 @@ async fn a_thousand_calls_that_are_never_answered_disturb_nobody() {
 async fn what_is_no_http2_is_cut_and_disturbs_nobody() {
     let house = open_house().await;
     let channel = house.plain().connect().await.unwrap();
-    let oversized = frame(0x0, 0, &[0; 20_000]);
+    let oversized = frame(0x0, 0, &vec![0; 20_000]);
     let said: [Vec<u8>; 5] = [
         b"GET / HTTP/1.1\r\nHost: auric\r\n\r\n".to_vec(),
         vec![0xff; 4_096],
