@@ -4,6 +4,7 @@
 
 mod client;
 mod examples;
+mod gateway;
 mod house;
 mod readme;
 mod wallet;
