@@ -26,13 +26,13 @@ pub fn hmac(secret: &str, signed: &[u8]) -> String {
         let mut python = Command::new("python3");
         let mut child =
             python.args(["-c", PROGRAM]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python3 runs");
-        let (asks, answers) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Mutex::new(Signer { _child: child, asks, answers })
+        let (asks, answers) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
+        Mutex::new(Signer { _child: child, asks, answers: BufReader::new(answers) })
     });
-    let mut signer = signer.lock().unwrap();
-    writeln!(signer.asks, "{} {}", hex::encode(secret), hex::encode(signed)).unwrap();
+    let mut signer = signer.lock().expect("no holder panicked");
+    writeln!(signer.asks, "{} {}", hex::encode(secret), hex::encode(signed)).expect("python3 reads");
     let mut answer = String::new();
-    signer.answers.read_line(&mut answer).unwrap();
+    signer.answers.read_line(&mut answer).expect("python3 answers");
     answer.trim().to_owned()
 }
 
