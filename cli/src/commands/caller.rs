@@ -134,7 +134,7 @@ impl CallerCommand {
 
 impl Create {
     fn run(&self, file: &Path, now: DateTime<Utc>) -> Result<Created, Fault> {
-        let mut document = if file.exists() { open(file)? } else { parse(file, HEAD)? };
+        let mut document = if file.exists() { open(file)? } else { DocumentMut::new() };
         let callers = document.entry("callers").or_insert_with(implicit_table);
         let callers = callers.as_table_mut().ok_or_else(|| fault(file, "callers: must be a table"))?;
         let is_new = !callers.contains_key(self.name.as_str());
@@ -254,7 +254,12 @@ fn parse(file: &Path, text: &str) -> Result<DocumentMut, Fault> {
 
 /// Writes the whole file beside the old one and then over it, so that a service never reads half of it; nothing is written that a service would refuse.
 fn save(file: &Path, document: &DocumentMut) -> Result<(), Fault> {
-    let text = document.to_string();
+    // What a file begins with belongs to its first caller, as TOML's editors see it, and would go when that one goes.
+    let head = std::fs::read_to_string(file).map_or_else(|_| HEAD.to_owned(), |old| comments_before_all(&old));
+    let mut text = document.to_string();
+    if !text.starts_with(&head) {
+        text.insert_str(0, &head);
+    }
     let shown = file.display().to_string();
     Callers::parse(&shown, &text).map_err(|error| Fault::Config(error.to_string()))?;
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -267,6 +272,11 @@ fn save(file: &Path, document: &DocumentMut) -> Result<(), Fault> {
         new.persist(file).map_err(|error| error.error)
     });
     written.map(drop).map_err(|error| fault(file, &format!("cannot be written: {error}")))
+}
+
+/// The lines of comments that a file begins with.
+fn comments_before_all(text: &str) -> String {
+    text.split_inclusive('\n').take_while(|line| line.starts_with('#')).collect()
 }
 
 fn fault(file: &Path, reason: &str) -> Fault {
