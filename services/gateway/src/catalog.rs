@@ -28,6 +28,8 @@ struct ProductTable {
     legs: Vec<LegTable>,
     #[serde(default)]
     prices: BTreeMap<ProviderId, Vec<String>>,
+    #[serde(default)]
+    retail_token: bool,
     #[serde(default = "one")]
     quantity_max: u64,
 }
@@ -103,6 +105,9 @@ fn product(name: &str, table: ProductTable, assets: &BTreeMap<AssetId, AssetTabl
         KindWord::Purchase => Kind::Purchase,
         KindWord::Renewal => Kind::Renewal,
     };
+    if table.retail_token && kind == Kind::Renewal {
+        return Err(fault("retail_token", "a renewal is issued none: it comes again each period".to_owned()));
+    }
     let mut named = BTreeSet::new();
     let mut legs = Vec::new();
     for (index, leg) in table.legs.into_iter().enumerate() {
@@ -120,7 +125,7 @@ fn product(name: &str, table: ProductTable, assets: &BTreeMap<AssetId, AssetTabl
         }
         legs.push(Leg { asset: leg.asset, pool: leg.pool, units: leg.units });
     }
-    Ok(Product { kind, legs, quantity_max: table.quantity_max })
+    Ok(Product { kind, legs, retail_token: table.retail_token, quantity_max: table.quantity_max })
 }
 
 fn check_leg(kind: Kind, leg: &LegTable, asset: &AssetTable) -> Result<(), (&'static str, String)> {

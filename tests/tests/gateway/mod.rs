@@ -6,6 +6,7 @@ mod crash;
 mod disorder;
 #[path = "../../../services/gateway/tests/gateway/signer.rs"]
 mod signer;
+mod token;
 mod town;
 mod year;
 

@@ -141,7 +141,7 @@ impl Town {
         }
     }
 
-    fn wallet_client(&self) -> WalletServiceClient<tonic::transport::Channel> {
+    pub fn wallet_client(&self) -> WalletServiceClient<tonic::transport::Channel> {
         let wallet = self.wallet.lock().expect("no holder panicked");
         WalletServiceClient::new(wallet.as_ref().expect("it is up").channel())
     }

@@ -60,6 +60,8 @@ fn what_cannot_be_sold_is_named() {
     assert!(leg("{ asset = 'lumees', units = 1 }, { asset = 'lumees', units = 2 }").contains("is given twice"));
     let renewal = load_text("[a]\nkind = 'renewal'\nlegs = [{ asset = 'lumees', units = 1 }]").unwrap_err();
     assert!(renewal.to_string().contains("no pool that could be set"));
+    let token = "[a]\nkind = 'renewal'\nretail_token = true\nlegs = [{ asset = 'credit', pool = 'bulk', units = 1 }]";
+    assert!(load_text(token).unwrap_err().to_string().contains("a.retail_token: a renewal is issued none"));
     let two = "[a]\nkind = 'purchase'\nlegs = [{ asset = 'lumees', units = 1 }]\nprices.stripe = ['p']\n";
     let twice = load_text(&format!("{two}{}", two.replace("[a]", "[b]"))).unwrap_err().to_string();
     assert_eq!(twice, "products.toml: b.prices.stripe: p is the price of a already");

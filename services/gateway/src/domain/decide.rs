@@ -158,7 +158,10 @@ fn sold(
     }
     let legs = sum(&bought);
     let effect = match (kind, period_seconds) {
-        (Kind::Purchase, _) => Effect::Purchase { legs },
+        (Kind::Purchase, _) => {
+            let retail_token = bought.iter().any(|(product, _)| product.retail_token);
+            Effect::Purchase { legs, retail_token }
+        }
         (Kind::Renewal, Some(period_seconds)) => Effect::Renewal { legs, period_seconds },
         (Kind::Renewal, None) => return Err(Parked::EventMalformed.because("a renewal without a period")),
     };

@@ -24,6 +24,9 @@ pub enum Effect {
     Purchase {
         /// What it gives.
         legs: Vec<Leg>,
+        /// Whether it is issued a one-time retail token.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        retail_token: bool,
     },
     /// A period was paid: its pools are set.
     Renewal {
@@ -90,7 +93,7 @@ impl Effect {
             spelled.join(", ")
         };
         match self {
-            Self::Purchase { legs: given } => legs("+", given),
+            Self::Purchase { legs: given, .. } => legs("+", given),
             Self::Renewal { legs: set, .. } => legs("=", set),
             Self::Refund { share } | Self::Dispute { share, .. } => format!("{} of {}", share.part(), share.whole()),
         }

@@ -22,6 +22,8 @@ pub struct Product {
     pub kind: Kind,
     /// What it gives.
     pub legs: Vec<Leg>,
+    /// Whether a payment for it is issued a one-time retail token, which the wallet makes.
+    pub retail_token: bool,
     /// How many of it one payment may buy.
     pub quantity_max: u64,
 }

@@ -34,11 +34,28 @@ pub async fn connect(config: ClientConfig) -> Result<WalletClient, ConfigError> 
 #[async_trait]
 impl Wallet for WalletClient {
     async fn record(&self, telling: &Telling) -> Result<(), WalletFault> {
-        let request = about(telling.payment.player.as_str(), request(telling));
-        match self.client.clone().record_payment(request).await {
-            Ok(_) => Ok(()),
-            Err(status) => Err(fault(&status)),
+        let player = telling.payment.player.as_str();
+        let recorded = self.client.clone().record_payment(about(player, request(telling))).await;
+        recorded.map_err(|status| fault(&status))?;
+        if matches!(telling.payment.effect, Effect::Purchase { retail_token: true, .. }) {
+            // After the payment, and under a key of the payment's own: whatever is told again, it is one token.
+            let issued = self.client.clone().issue_retail_token(about(player, token(telling))).await;
+            issued.map_err(|status| fault(&status))?;
         }
+        Ok(())
+    }
+}
+
+/// The token of a payment. Whoever sold it finds it with `GetMutation` under this key.
+fn token(telling: &Telling) -> api::IssueRetailTokenRequest {
+    let Telling { name, payment, .. } = telling;
+    api::IssueRetailTokenRequest {
+        idempotency_key: format!("token:{}:{}", name.provider, payment.object),
+        player_id: payment.player.to_string(),
+        provider: name.provider.to_string(),
+        object_id: payment.object.to_string(),
+        reason: REASON.to_owned(),
+        context: HashMap::new(),
     }
 }
 
@@ -59,7 +76,7 @@ fn request(telling: &Telling) -> api::RecordPaymentRequest {
 
 fn fact(effect: &Effect) -> Fact {
     match effect {
-        Effect::Purchase { legs } => Fact::Purchase(api::Purchase { legs: legs.iter().map(paid).collect() }),
+        Effect::Purchase { legs, .. } => Fact::Purchase(api::Purchase { legs: legs.iter().map(paid).collect() }),
         Effect::Renewal { legs, period_seconds } => {
             Fact::Renewal(api::Renewal { pools: legs.iter().map(renewed).collect(), period: *period_seconds })
         }

@@ -42,7 +42,7 @@ fn purchase(object: &str) -> Payment {
     Payment {
         player: "p".parse().unwrap(),
         object: object.parse().unwrap(),
-        effect: Effect::Purchase { legs: vec![leg] },
+        effect: Effect::Purchase { legs: vec![leg], retail_token: false },
     }
 }
 
