@@ -136,10 +136,11 @@ impl Door {
     ///
     /// [`DoorError::Watch`] at once.
     pub fn follow(self: Arc<Self>, stop: CancellationToken) -> Result<impl Future<Output = ()> + Send, DoorError> {
-        let watch = Watch::files(self.paths())?;
+        let is_read = self.paths().next().is_some();
+        let watch = is_read.then(|| Watch::files(self.paths())).transpose()?;
         Ok(async move {
             let following = async move {
-                let mut watch = watch;
+                let Some(mut watch) = watch else { return std::future::pending().await };
                 loop {
                     watch.changed().await;
                     match self.reload() {
