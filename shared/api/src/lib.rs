@@ -17,11 +17,27 @@ pub mod bench {
     }
 }
 
+/// The collection's API.
+pub mod collection {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.collection.v1");
+    }
+}
+
 /// The gateway's API, for its operators.
 pub mod gateway {
     /// Version 1.
     pub mod v1 {
         tonic::include_proto!("auric.gateway.v1");
+    }
+}
+
+/// What a service speaks that takes part in operations of others.
+pub mod participant {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.participant.v1");
     }
 }
 
