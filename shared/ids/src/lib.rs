@@ -58,6 +58,18 @@ define_ids! {
     /// The SHA-256 of what was generated: 64 hexadecimal digits in lower case.
     PayloadHash, "payload_hash", Rule::hex(64);
 
+    /// An operation over several services, named by its coordinator: 32 hexadecimal digits in lower case, drawn at random.
+    OperationId, "operation_id", Rule::hex(32);
+
+    /// One esprit for ever: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    EspritId, "esprit_id", Rule::name(64);
+
+    /// What kind an esprit is of: 1 to 64 of `a-z 0-9 _`.
+    SpeciesId, "species_id", Rule::lower(64, "_");
+
+    /// How rare a species is: 1 to 32 of `a-z 0-9 _`.
+    RarityId, "rarity", Rule::lower(32, "_");
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }
