@@ -70,6 +70,15 @@ define_ids! {
     /// How rare a species is: 1 to 32 of `a-z 0-9 _`.
     RarityId, "rarity", Rule::lower(32, "_");
 
+    /// What esprits are summoned from: 1 to 64 of `a-z 0-9 _`.
+    BannerId, "banner_id", Rule::lower(64, "_");
+
+    /// The banners that share a player's pity: 1 to 64 of `a-z 0-9 _`.
+    PityGroupId, "pity_group", Rule::lower(64, "_");
+
+    /// One of the ways in which a banner's summons are paid: 1 to 32 of `a-z 0-9 _`.
+    CostId, "cost_id", Rule::lower(32, "_");
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }
