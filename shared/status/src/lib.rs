@@ -23,12 +23,26 @@ pub mod reason {
     /// Too much is waiting; nothing was done. Try again after the delay that the answer names.
     pub const QUEUE_FULL: &str = "QUEUE_FULL";
 
+    /// The key was used for another request; the fields that differ are named. Use a new key.
+    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
+    /// Other transactions were in the way each time; nothing was done. Send the same key again.
+    pub const CONTENDED: &str = "CONTENDED";
+
     /// Nothing that came with the request says who calls. Send a credential that is in force.
     pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
     /// The caller is known and has not been granted the method's scope.
     pub const PERMISSION_DENIED: &str = "PERMISSION_DENIED";
 
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 7] =
-        [INVALID_ARGUMENT, INTERNAL, UNAVAILABLE, DEADLINE_EXCEEDED, QUEUE_FULL, UNAUTHENTICATED, PERMISSION_DENIED];
+    pub const ALL: [&str; 9] = [
+        INVALID_ARGUMENT,
+        INTERNAL,
+        UNAVAILABLE,
+        DEADLINE_EXCEEDED,
+        QUEUE_FULL,
+        IDEMPOTENCY_KEY_REUSED,
+        CONTENDED,
+        UNAUTHENTICATED,
+        PERMISSION_DENIED,
+    ];
 }

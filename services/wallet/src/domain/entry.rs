@@ -2,12 +2,13 @@
 
 use auric_catalog::CatalogHash;
 use auric_ids::{CallerId, IdempotencyKey, PlayerId, TraceId};
+use auric_keys::Canon;
 use auric_time::Timestamp;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Balance, BalanceKey, Change, Note, canon::Canon};
+use super::{Balance, BalanceKey, Change, Note};
 
 /// Makes the kinds of movements, with the word that is stored for each.
 macro_rules! kinds {

@@ -1,12 +1,12 @@
 //! Holds: what is set aside or promised until somebody commits or releases it.
 
 use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, PoolId};
+use auric_keys::{Canon, Field};
 use auric_money::Amount;
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::mutation::Field;
-use super::{BalanceKey, Note, Posted, canon::Canon};
+use super::{BalanceKey, Note, Posted};
 
 /// Legs to set aside, under a name of the caller's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]

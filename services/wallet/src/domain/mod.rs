@@ -8,7 +8,6 @@
 mod asset;
 mod balance;
 mod book;
-mod canon;
 mod decide;
 mod draft;
 mod entry;
@@ -26,6 +25,8 @@ mod rejection;
 mod retail;
 mod view;
 
+pub use auric_keys::{Fingerprint, MutationKey};
+
 pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
 pub use balance::{Balance, BalanceKey, Change};
 pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Row, Rules};
@@ -34,7 +35,7 @@ pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};
 pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, Release, Reserve};
 pub use keys::BatchKeys;
-pub use mutation::{Action, Claim, Fingerprint, Guard, Method, Mutation, MutationKey, RenewCredits, SpendStatPoints};
+pub use mutation::{Action, Claim, Guard, Method, Mutation, RenewCredits, SpendStatPoints};
 pub use note::{Context, Note};
 pub use paid::{Paid, PaidRows};
 pub use payment::{

@@ -1,20 +1,11 @@
 //! One keyed request, and the fingerprint that tells whether two requests are the same.
 
-use auric_ids::{AssetId, CallerId, ClaimKey, ClaimType, IdempotencyKey, PlayerId, PoolId, StatId, TraceId};
+use auric_ids::{AssetId, ClaimKey, ClaimType, PlayerId, PoolId, StatId, TraceId};
+use auric_keys::{Canon, Field, Fingerprint, MutationKey};
 use auric_money::Amount;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
-use super::{Commit, IssueRetailToken, Note, Post, RecordPayment, RedeemRetailToken, Release, Reserve, canon::Canon};
-
-/// The name of one mutation: a caller's key is the caller's own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MutationKey {
-    /// Who asks.
-    pub caller: CallerId,
-    /// Under which key.
-    pub key: IdempotencyKey,
-}
+use super::{Commit, IssueRetailToken, Note, Post, RecordPayment, RedeemRetailToken, Release, Reserve};
 
 /// One keyed request to the wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,23 +97,11 @@ pub struct RenewCredits {
     pub note: Note,
 }
 
-/// What a request means, shortened: two requests under one key must have the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// SHA-256 over the method and the canonical bytes of every field.
-    pub digest: [u8; 32],
-    /// A short hash of every field that is not absent, as `name=hash name=hash`, so that a mismatch can be named.
-    pub fields: String,
-}
-
-/// A request field's name and its canonical bytes.
-pub type Field = (&'static str, Canon);
-
 impl Mutation {
     /// Shortens what is asked: the action, without the key and the trace.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(self.action.method(), self.action.canonical_fields())
+        Fingerprint::of(self.action.method().as_str(), self.action.canonical_fields())
     }
 
     /// The player whose lane it goes through: the smallest that it names, so that all copies agree. A hold verb without a player goes
@@ -274,43 +253,5 @@ impl Method {
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|method| method.as_str() == word)
-    }
-}
-
-impl Fingerprint {
-    /// Goes up when the canonical bytes of a request change; fingerprints of other versions are never equal.
-    const VERSION: u8 = 1;
-
-    /// Shortens `fields`, absent ones left out.
-    #[must_use]
-    pub fn of(method: Method, fields: Vec<Field>) -> Self {
-        let mut whole = Sha256::new();
-        whole.update([Self::VERSION]);
-        whole.update(Canon::of(method.as_str()).as_bytes());
-        let mut short = Vec::new();
-        for (name, bytes) in fields {
-            whole.update(Canon::of(name).bytes(bytes.as_bytes()).as_bytes());
-            let digest = Sha256::digest(bytes.as_bytes());
-            short.push(format!("{name}={}", hex::encode(digest.get(..4).unwrap_or_default())));
-        }
-        Self { digest: whole.finalize().into(), fields: short.join(" ") }
-    }
-
-    /// The fields in which this request differs from `first`, by name, in the order of this request's fields and then of the first's.
-    #[must_use]
-    pub fn differing_fields(&self, first: &Self) -> Vec<String> {
-        let here: Vec<&str> = self.fields.split_whitespace().collect();
-        let there: Vec<&str> = first.fields.split_whitespace().collect();
-        let only = |these: &[&str], those: &[&str]| -> Vec<String> {
-            let missing = these.iter().filter(|field| !those.contains(field));
-            missing.filter_map(|field| field.split_once('=')).map(|(name, _)| name.to_owned()).collect()
-        };
-        let mut names = only(&here, &there);
-        for name in only(&there, &here) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
     }
 }

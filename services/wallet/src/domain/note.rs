@@ -1,10 +1,9 @@
 //! What a caller says about a mutation, for the audit.
 
+use auric_keys::{Canon, Field};
 use std::collections::BTreeMap;
 
 use auric_ids::Reason;
-
-use super::{canon::Canon, mutation::Field};
 
 /// What a caller says about a mutation besides its reason, by name.
 pub type Context = BTreeMap<String, String>;

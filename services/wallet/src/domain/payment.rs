@@ -3,13 +3,13 @@
 //! What is known only ever grows, and how it grows does not depend on the order: each number is the largest that was told, a dispute goes
 //! forward only. What a player has got follows from what is known, and never from the event that came last.
 
+use auric_keys::{Canon, Field};
 use std::collections::BTreeMap;
 
 use auric_ids::{AssetId, EventId, ObjectId, PlayerId, PoolId, ProviderId};
 use serde::{Deserialize, Serialize};
 
-use super::mutation::Field;
-use super::{MutationKey, Note, Posted, canon::Canon};
+use super::{MutationKey, Note, Posted};
 
 /// The most legs of one payment.
 pub const PAYMENT_LEGS_MAX: usize = 100;

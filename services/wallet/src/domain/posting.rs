@@ -1,14 +1,14 @@
 //! A posting: many legs over any players, applied whole or not at all.
 
+use auric_keys::{Canon, Field};
 use std::collections::{BTreeMap, HashMap};
 
 use auric_ids::{AssetId, PlayerId, PoolId};
 use auric_money::Amount;
 
-use super::mutation::Field;
 use super::{
     Asset, AssetKind, Assets, BadField, BalanceKey, BoundFault, Change, Draft, MovementKind, Note, Rejection, Stop,
-    Unstored, asset::no_pool, canon::Canon,
+    Unstored, asset::no_pool,
 };
 
 /// The most legs of one posting.

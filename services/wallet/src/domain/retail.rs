@@ -1,12 +1,12 @@
 //! Retail tokens: each lets a player generate something once, and says afterwards what it was.
 
 use auric_ids::{CallerId, GenerationId, IdempotencyKey, PayloadHash, PlayerId, RetailTokenId};
+use auric_keys::{Canon, Field};
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::holding::Ended;
-use super::mutation::Field;
-use super::{Draft, MutationKey, Note, PaymentKey, Posted, Rejection, Stop, Unstored, canon::Canon};
+use super::{Draft, MutationKey, Note, PaymentKey, Posted, Rejection, Stop, Unstored};
 
 /// A retail token to make.
 #[derive(Clone, Debug, PartialEq, Eq)]

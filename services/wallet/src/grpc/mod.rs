@@ -3,7 +3,6 @@
 mod batch;
 mod decode;
 mod encode;
-mod page;
 mod status;
 
 use std::collections::BTreeMap;
@@ -12,11 +11,11 @@ use std::sync::Arc;
 
 use auric_api::wallet::v1 as api;
 use auric_api::wallet::v1::wallet_service_server::{WalletService, WalletServiceServer};
+use auric_edge::Cursor;
 use auric_server::metadata;
 use auric_status::Problem;
 use futures::{Stream, StreamExt as _};
 use tokio::time::Instant;
-use tonic::metadata::MetadataValue;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -197,7 +196,7 @@ impl WalletService for Edge {
         request: Request<api::ListGenerationsRequest>,
     ) -> Answer<api::ListGenerationsResponse> {
         let request = request.into_inner();
-        let cursor = page::Cursor::of(&["generations", &request.player_id]);
+        let cursor = Cursor::of(&["generations", &request.player_id]);
         let query = payments::generations(&request, &cursor)?;
         let page = self.handlers.generations(query).await.map_err(status::of_read)?;
         let last = page.items.last().filter(|_| page.more);
@@ -227,7 +226,7 @@ impl WalletService for Edge {
 
     async fn list_entries(&self, request: Request<api::ListEntriesRequest>) -> Answer<api::ListEntriesResponse> {
         let request = request.into_inner();
-        let cursor = page::Cursor::of(&[&request.player_id, &request.asset_id]);
+        let cursor = Cursor::of(&[&request.player_id, &request.asset_id]);
         let page = self.handlers.entries(reads::entries(&request, &cursor)?).await.map_err(status::of_read)?;
         let last = page.items.last().filter(|_| page.more);
         Ok(Response::new(api::ListEntriesResponse {
@@ -258,7 +257,7 @@ impl WalletService for Edge {
     async fn list_holds(&self, request: Request<api::ListHoldsRequest>) -> Answer<api::ListHoldsResponse> {
         let request = request.into_inner();
         let age = request.age_min.as_ref().map(ToString::to_string).unwrap_or_default();
-        let cursor = page::Cursor::of(&[&request.player_id, &request.caller, &age]);
+        let cursor = Cursor::of(&[&request.player_id, &request.caller, &age]);
         let (page, now) = self.handlers.holds(reads::holds(&request, &cursor)?).await.map_err(status::of_read)?;
         let last = page.items.last().filter(|_| page.more);
         Ok(Response::new(api::ListHoldsResponse {
@@ -319,11 +318,7 @@ fn answer<T>(verdict: Verdict, encode: impl FnOnce(Posted) -> T) -> Answer<T> {
         Err(rejection) => Err(status::of_rejection(&rejection).into_status()),
     };
     if replayed {
-        let mark = MetadataValue::from_static("true");
-        match &mut answer {
-            Ok(response) => response.metadata_mut().insert(metadata::REPLAYED, mark),
-            Err(status) => status.metadata_mut().insert(metadata::REPLAYED, mark),
-        };
+        auric_edge::mark_replayed(&mut answer);
     }
     answer
 }

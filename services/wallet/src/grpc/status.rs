@@ -1,13 +1,11 @@
 //! What a caller is told when it gets no effect: the one place that knows both the domain's refusals and `Status`.
 
-use std::time::Duration;
-
 use auric_api::wallet::v1 as api;
 use auric_catalog::CatalogHash;
 use auric_db::StoreError;
 use auric_ids::{HoldId, RetailTokenId};
 use auric_lanes::Refused;
-use auric_status::{BadField, Problem, reason};
+use auric_status::{BadField, Problem};
 use tonic::{Code, Status};
 
 use super::Metadata;
@@ -45,17 +43,13 @@ pub mod reasons {
     pub const RETAIL_TOKEN_NOT_FOUND: &str = "RETAIL_TOKEN_NOT_FOUND";
     /// The key was voided before its request came.
     pub const MUTATION_VOIDED: &str = "MUTATION_VOIDED";
-    /// The key belongs to another request.
-    pub const IDEMPOTENCY_KEY_REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
     /// No request was seen under the key.
     pub const MUTATION_NOT_SEEN: &str = "MUTATION_NOT_SEEN";
     /// No catalog of that hash was ever in force.
     pub const CATALOG_NOT_FOUND: &str = "CATALOG_NOT_FOUND";
-    /// Other transactions were in the way each time.
-    pub const CONTENDED: &str = "CONTENDED";
 
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 19] = [
+    pub const ALL: [&str; 17] = [
         INSUFFICIENT_FUNDS,
         ABOVE_MAXIMUM,
         CLAIM_MADE,
@@ -71,15 +65,10 @@ pub mod reasons {
         RETAIL_TOKEN_USED,
         RETAIL_TOKEN_NOT_FOUND,
         MUTATION_VOIDED,
-        IDEMPOTENCY_KEY_REUSED,
         MUTATION_NOT_SEEN,
         CATALOG_NOT_FOUND,
-        CONTENDED,
     ];
 }
-
-/// How long to wait before a retry that no queue's length suggests.
-const RETRY_AFTER: Duration = Duration::from_millis(200);
 
 /// Faults or movements that one answer spells out.
 const SPELLED_MAX: usize = 20;
@@ -121,16 +110,7 @@ pub fn of_unstored(unstored: Unstored) -> Problem {
             let fields = fields.into_iter().map(|field| BadField::new(field.path, field.fault));
             Problem::invalid_argument(fields.collect())
         }
-        Unstored::KeyReused { fields, first_method } => {
-            let first_method = first_method.as_str();
-            let differ = if fields.is_empty() { "method".to_owned() } else { fields.join(", ") };
-            let message = format!(
-                "the idempotency key was used for another request: {differ} differ from the first {first_method}; use a new key"
-            );
-            Problem::new(Code::AlreadyExists, reasons::IDEMPOTENCY_KEY_REUSED, message)
-                .with("fields", differ)
-                .with("first_method", first_method)
-        }
+        Unstored::KeyReused { fields, first_method } => auric_edge::key_reused(&fields, first_method.as_str()),
         Unstored::HoldNotFound(id) => no_hold(&id),
         Unstored::RetailTokenNotFound(id) => no_token(&id),
         Unstored::NotYourHold(id) => {
@@ -142,46 +122,13 @@ pub fn of_unstored(unstored: Unstored) -> Problem {
 
 /// What the lanes said instead of an answer.
 pub fn of_refused(refused: Refused) -> Status {
-    let problem = match refused {
-        Refused::QueueFull { retry_after } => {
-            let message = format!("too many mutations are waiting; try again in {} ms", retry_after.as_millis());
-            Problem::new(Code::ResourceExhausted, reason::QUEUE_FULL, message)
-                .with("retry_after_ms", retry_after.as_millis())
-                .retry_after(retry_after)
-        }
-        Refused::DeadlinePassed => Problem::new(
-            Code::DeadlineExceeded,
-            reason::DEADLINE_EXCEEDED,
-            "the deadline passed before the mutation was begun; nothing was moved",
-        ),
-        Refused::Contended => Problem::new(
-            Code::Aborted,
-            reasons::CONTENDED,
-            "other transactions were in the way each time; nothing was moved, send the same key again",
-        )
-        .retry_after(RETRY_AFTER),
-        Refused::Draining => Problem::unavailable("the wallet is shutting down", RETRY_AFTER),
-        Refused::Unavailable => Problem::unavailable("the wallet's database cannot be reached", RETRY_AFTER),
-        Refused::Unknown => Problem::unavailable("the wallet lost its database on the way", RETRY_AFTER),
-        Refused::Fault => Problem::internal(),
-    };
-    problem.into_status()
+    auric_edge::of_refused("the wallet", refused)
 }
 
-/// Why a read failed. Logged here: nobody else sees it.
+/// Why a read failed.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 pub fn of_read(error: StoreError) -> Status {
-    let source = std::error::Error::source(&error).map(ToString::to_string);
-    match &error {
-        StoreError::Fault(_) | StoreError::Corrupt(_) => {
-            tracing::error!(%error, source, "a read failed");
-            Problem::internal().into_status()
-        }
-        StoreError::Contended(..) | StoreError::Unavailable(_) | StoreError::Lost(_) => {
-            tracing::warn!(%error, source, "a read failed for a passing reason");
-            Problem::unavailable("the wallet's database cannot be reached", RETRY_AFTER).into_status()
-        }
-    }
+    auric_edge::of_read("the wallet", &error)
 }
 
 /// No request was seen under that key.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use auric_api::wallet::v1 as api;
 use auric_auth::ADMIN_HOLDS;
-use auric_ids::{IdempotencyKey, PlayerId, PoolId};
+use auric_ids::{PlayerId, PoolId};
 use auric_money::Amount;
 use auric_server::metadata;
 use tonic::Status;
@@ -12,8 +12,8 @@ use tonic::metadata::MetadataMap;
 
 use super::Decoder;
 use crate::domain::{
-    Action, AtMaximum, Claim, Commit, Context, Direction, End, Guard, HoldAsk, LEGS_MAX, Leg, Method, Mutation,
-    MutationKey, Note, Post, Release, RenewCredits, Reserve, SpendStatPoints,
+    Action, AtMaximum, Claim, Commit, Context, Direction, End, Guard, HoldAsk, LEGS_MAX, Leg, Method, Mutation, Note,
+    Post, Release, RenewCredits, Reserve, SpendStatPoints,
 };
 use crate::handlers::log_malformed;
 
@@ -37,18 +37,10 @@ pub fn mutation(
     action: impl FnOnce() -> Result<Action, Status>,
 ) -> Result<Mutation, Status> {
     let trace_id = metadata::trace_id(metadata);
-    let key = self::key(metadata, key).inspect_err(|_| log_malformed(method, None, &trace_id))?;
+    let key = auric_edge::key(metadata, key).inspect_err(|_| log_malformed(method, None, &trace_id))?;
     let action = action().inspect_err(|_| log_malformed(method, Some(&key), &trace_id))?;
     let ends_any_hold = metadata::is_granted(metadata, ADMIN_HOLDS);
     Ok(Mutation { key, trace_id, ends_any_hold, action })
-}
-
-/// The name of a mutation: the caller of the request, and the key in it.
-fn key(metadata: &MetadataMap, key: &str) -> Result<MutationKey, Status> {
-    let caller = metadata::caller(metadata)?;
-    let mut decoder = Decoder::default();
-    let key: Option<IdempotencyKey> = decoder.id(IdempotencyKey::FIELD, key);
-    decoder.finish(key.map(|key| MutationKey { caller, key }))
 }
 
 pub fn post(request: &api::PostRequest) -> Result<Post, Status> {

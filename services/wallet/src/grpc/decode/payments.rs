@@ -14,8 +14,8 @@ use super::reads::{page_size, page_token};
 use crate::domain::{
     DisputeState, Fact, Gift, IssueRetailToken, PAYMENT_LEGS_MAX, PaymentKey, RecordPayment, RedeemRetailToken, Share,
 };
-use crate::grpc::page::Cursor;
 use crate::store::GenerationsQuery;
+use auric_edge::Cursor;
 
 pub fn record(request: &api::RecordPaymentRequest) -> Result<RecordPayment, Status> {
     let mut decoder = Decoder::default();

@@ -12,8 +12,8 @@ use tonic::metadata::MetadataMap;
 
 use super::Decoder;
 use crate::domain::{Assets, MutationKey};
-use crate::grpc::page::Cursor;
 use crate::store::{EntriesOrder, EntriesQuery, FlowsQuery, HoldsQuery};
+use auric_edge::Cursor;
 
 /// Players or assets that one read may name.
 const NAMES_MAX: usize = 100;

@@ -10,6 +10,7 @@ pub struct Cursor {
 
 impl Cursor {
     /// The cursor of a request with these filters.
+    #[must_use]
     pub fn of(filters: &[&str]) -> Self {
         let mut hasher = Sha256::new();
         for filter in filters {
@@ -23,6 +24,7 @@ impl Cursor {
     }
 
     /// The token of the page behind `position`.
+    #[must_use]
     pub fn token(&self, position: &str) -> String {
         hex::encode([self.request.as_slice(), position.as_bytes()].concat())
     }

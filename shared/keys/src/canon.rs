@@ -6,6 +6,7 @@ pub struct Canon(Vec<u8>);
 
 impl Canon {
     /// Starts with a text.
+    #[must_use]
     pub fn of(text: &str) -> Self {
         let mut canon = Self::default();
         canon.text(text);
@@ -38,6 +39,7 @@ impl Canon {
     }
 
     /// The bytes so far.
+    #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
