@@ -22,7 +22,7 @@ use opentelemetry_semantic_conventions::resource::{
 use prometheus::Registry;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::{FilterExt as _, Targets, dynamic_filter_fn, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, dynamic_filter_fn, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::{Otlp, TelemetryConfig, TelemetryError};
@@ -97,7 +97,7 @@ impl Exports {
         let tracer = self.traces.as_ref()?.tracer(OURS);
         let layer = tracing_opentelemetry::layer().with_tracer(tracer);
         let layer = layer.with_location(false).with_threads(false).with_tracked_inactivity(false).with_target(false);
-        Some(layer.with_filter(ours().and(filter_fn(is_span))))
+        Some(layer.with_filter(ours().and(filter_fn(is_span).with_max_level_hint(LevelFilter::TRACE))))
     }
 
     /// Makes a line of ours a log that is sent.
@@ -111,7 +111,7 @@ impl Exports {
                 && (*metadata.level() <= Level::WARN
                     || Context::map_current(|context| context.span().span_context().is_sampled()))
         });
-        Some(layer.with_filter(ours().and(is_worth_sending)))
+        Some(layer.with_filter(ours().and(is_worth_sending.with_max_level_hint(LevelFilter::TRACE))))
     }
 
     /// Sends what waits, for at most `FLUSH_MAX`, and ends.

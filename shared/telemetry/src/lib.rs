@@ -21,7 +21,9 @@ use std::net::SocketAddr;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::error::OTelSdkError;
 use thiserror::Error;
+use tracing::Subscriber;
 use tracing_appender::non_blocking::WorkerGuard;
+use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
@@ -30,6 +32,7 @@ pub use endpoint::{Endpoint, EndpointError};
 pub use health::{Dependency, Health, Report};
 
 use export::Exports;
+use lines::LinesLayer;
 
 /// Why telemetry cannot be set up.
 #[derive(Debug, Error)]
@@ -81,10 +84,14 @@ pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let filter = lines::parse(&config.filter)?;
     let exports = Exports::start(config)?;
     let (lines, writer) = lines::on_stderr(config.format, filter);
-    let layers = tracing_subscriber::registry().with(lines);
-    layers.with(exports.traces_layer()).with(exports.logs_layer()).try_init()?;
+    stack(lines, &exports).try_init()?;
     std::panic::set_hook(Box::new(lines::log_panic));
     Ok(Telemetry { listen: config.listen, exports, _writer: writer })
+}
+
+/// What every line and every span goes through.
+fn stack(lines: LinesLayer<Registry>, exports: &Exports) -> impl Subscriber + Send + Sync + 'static + use<> {
+    tracing_subscriber::registry().with(lines).with(exports.traces_layer()).with(exports.logs_layer())
 }
 
 impl Telemetry {
@@ -102,5 +109,25 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         std::mem::take(&mut self.exports).end();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    /// HTTP/2 has a span for every frame. One that is made costs what a posting does, though nobody is shown it.
+    #[tokio::test]
+    async fn no_span_of_a_library_is_made() {
+        let here = TelemetryConfig::lines("test", LogFormat::Json, "info");
+        let otlp = Otlp { endpoint: "http://127.0.0.1:1".to_owned(), sample_ratio: SampleRatio::new(0.1).unwrap() };
+        for config in [here.clone(), TelemetryConfig { otlp: Some(otlp), ..here }] {
+            let exports = Exports::start(&config).unwrap();
+            let (lines, _writer) = lines::on_stderr(config.format, lines::parse(&config.filter).unwrap());
+            let stack = stack(lines, &exports);
+            assert_eq!(stack.max_level_hint(), Some(LevelFilter::INFO), "{config:?}");
+        }
     }
 }

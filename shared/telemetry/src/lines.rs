@@ -8,7 +8,7 @@ use std::panic::PanicHookInfo;
 
 use tracing::{Metadata, Subscriber};
 use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
@@ -54,7 +54,7 @@ where
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).json().flatten_event(true);
     let lines = lines.with_span_list(false).with_current_span(false);
-    lines.with_filter(filter.and(filter_fn(is_line))).boxed()
+    lines.with_filter(filter.and(only_lines())).boxed()
 }
 
 fn text<S, W>(filter: EnvFilter, writer: W, colours: bool) -> LinesLayer<S>
@@ -63,11 +63,13 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours).with_target(false);
-    lines.with_filter(filter.and(filter_fn(is_line))).boxed()
+    lines.with_filter(filter.and(only_lines())).boxed()
 }
 
-fn is_line(metadata: &Metadata<'_>) -> bool {
-    metadata.is_event()
+/// Says that it takes lines of every level: without a word from both, two filters together take every span that a library could make for made.
+fn only_lines() -> FilterFn {
+    let is_line: fn(&Metadata<'_>) -> bool = |metadata| metadata.is_event();
+    filter_fn(is_line).with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// Makes a panic an `error` line too, so that a log collector sees it.
