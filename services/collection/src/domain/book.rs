@@ -1,0 +1,189 @@
+//! The working set of one batch: what was loaded under the locks, what was decided on it, and what is to be written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use auric_catalog::CatalogHash;
+use auric_ids::{EspritId, OperationId, PlayerId};
+use auric_time::Timestamp;
+
+use super::{Catalog, Esprit, Part};
+
+/// What every change of a player draws anew: what was read under another one is old.
+pub type StateTag = [u8; 16];
+
+/// What the store read after it had locked the players.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// The database's clock, read after the locks were granted.
+    pub now: Timestamp,
+    /// Every locked player who is there.
+    pub players: Vec<(PlayerId, Player)>,
+    /// Every part that was taken before.
+    pub parts: Vec<Part>,
+    /// Every esprit that is there.
+    pub esprits: Vec<Esprit>,
+    /// Those of the named catalogs that were in force on this database.
+    pub catalogs: BTreeSet<CatalogHash>,
+}
+
+/// One locked player.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Player {
+    /// Esprits that are there.
+    pub esprits: u64,
+    /// Esprits that open parts promise.
+    pub promised: u64,
+    /// The number of the newest esprit.
+    pub last_number: u64,
+    /// Counts the changes; 0 for a player who was never written.
+    pub version: u64,
+    /// The version as it was loaded.
+    pub loaded_version: u64,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+}
+
+/// A part as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRow {
+    /// The part.
+    pub part: Part,
+    /// Whether it was there before the batch: it was prepared then, and is so until it is written.
+    pub is_known: bool,
+}
+
+/// An esprit as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EspritRow {
+    /// The esprit.
+    pub esprit: Esprit,
+    /// Its version as it was loaded; 0 for a new one.
+    pub loaded_version: u64,
+}
+
+/// Everything that a batch decided, in the order of writing, each ascending.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// Parts.
+    pub parts: Vec<PartRow>,
+    /// Esprits.
+    pub esprits: Vec<EspritRow>,
+    /// Players who changed.
+    pub players: Vec<(PlayerId, Player)>,
+}
+
+/// The rules that a batch is decided by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// The catalog in force.
+    pub catalog: Arc<Catalog>,
+}
+
+/// The working set of one batch.
+#[derive(Debug)]
+pub struct Book {
+    now: Timestamp,
+    players: BTreeMap<PlayerId, Player>,
+    parts: BTreeMap<OperationId, PartRow>,
+    esprits: BTreeMap<(PlayerId, EspritId), EspritRow>,
+    catalogs: BTreeSet<CatalogHash>,
+    written: Written,
+}
+
+/// What is new in the book.
+#[derive(Debug, Default)]
+struct Written {
+    parts: BTreeSet<OperationId>,
+    esprits: BTreeSet<(PlayerId, EspritId)>,
+}
+
+impl Book {
+    /// Opens the book on what was loaded.
+    #[must_use]
+    pub fn new(opened: Opened) -> Self {
+        let part = |part: Part| (part.operation.clone(), PartRow { part, is_known: true });
+        let esprit = |esprit: Esprit| {
+            let loaded_version = esprit.version;
+            ((esprit.player.clone(), esprit.id.clone()), EspritRow { esprit, loaded_version })
+        };
+        Self {
+            now: opened.now,
+            players: opened.players.into_iter().collect(),
+            parts: opened.parts.into_iter().map(part).collect(),
+            esprits: opened.esprits.into_iter().map(esprit).collect(),
+            catalogs: opened.catalogs,
+            written: Written::default(),
+        }
+    }
+
+    /// The part of an operation, from before this batch or from it.
+    #[must_use]
+    pub fn part(&self, operation: &OperationId) -> Option<&Part> {
+        self.parts.get(operation).map(|row| &row.part)
+    }
+
+    /// An esprit of a player, dissolved or not.
+    #[must_use]
+    pub fn esprit(&self, player: &PlayerId, id: &EspritId) -> Option<&Esprit> {
+        self.esprits.get(&(player.clone(), id.clone())).map(|row| &row.esprit)
+    }
+
+    /// A locked player.
+    #[must_use]
+    pub fn player(&self, id: &PlayerId) -> Player {
+        self.players.get(id).copied().unwrap_or_default()
+    }
+
+    /// Whether a catalog, other than the one in force here, was in force on this database.
+    #[must_use]
+    pub fn has_catalog(&self, hash: CatalogHash) -> bool {
+        self.catalogs.contains(&hash)
+    }
+
+    /// The time for a change of `player`: the database's clock, and never before the change that came before.
+    #[must_use]
+    pub fn time_for(&self, player: &PlayerId) -> Timestamp {
+        self.now.max(self.player(player).updated_at)
+    }
+
+    /// Keeps a part as it is to be.
+    pub fn put_part(&mut self, part: Part) {
+        let operation = part.operation.clone();
+        let is_known = self.parts.get(&operation).is_some_and(|row| row.is_known);
+        self.written.parts.insert(operation.clone());
+        self.parts.insert(operation, PartRow { part, is_known });
+    }
+
+    /// Keeps an esprit as it is to be.
+    pub fn put_esprit(&mut self, esprit: Esprit) {
+        let key = (esprit.player.clone(), esprit.id.clone());
+        let loaded_version = self.esprits.get(&key).map_or(0, |row| row.loaded_version);
+        self.written.esprits.insert(key.clone());
+        self.esprits.insert(key, EspritRow { esprit, loaded_version });
+    }
+
+    /// Keeps a player as it is to be, changed at `time`.
+    pub fn put_player(&mut self, id: &PlayerId, player: Player, time: Timestamp) {
+        let version = player.version.saturating_add(1);
+        self.players.insert(id.clone(), Player { version, updated_at: time, ..player });
+    }
+
+    /// Closes the book: what is to be written.
+    #[must_use]
+    pub fn into_journal(mut self) -> Journal {
+        Journal {
+            parts: self.written.parts.iter().filter_map(|key| self.parts.remove(key)).collect(),
+            esprits: self.written.esprits.iter().filter_map(|key| self.esprits.remove(key)).collect(),
+            players: self.players.into_iter().filter(|(_, player)| player.version != player.loaded_version).collect(),
+        }
+    }
+}
+
+impl Journal {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty() && self.esprits.is_empty() && self.players.is_empty()
+    }
+}

@@ -1,0 +1,55 @@
+//! What a batch may touch, from its requests.
+
+use std::collections::BTreeSet;
+
+use auric_catalog::CatalogHash;
+use auric_ids::{EspritId, OperationId, PlayerId};
+
+use super::{Action, Ask, Outcome};
+
+/// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
+#[derive(Clone, Debug)]
+pub struct BatchKeys {
+    /// Players to lock.
+    pub players: BTreeSet<PlayerId>,
+    /// Operations whose parts are to be loaded.
+    pub operations: BTreeSet<OperationId>,
+    /// Esprits to load.
+    pub esprits: BTreeSet<(PlayerId, EspritId)>,
+    /// Catalogs to look for, besides the one in force.
+    pub catalogs: BTreeSet<CatalogHash>,
+    in_force: CatalogHash,
+}
+
+impl BatchKeys {
+    /// The keys of an empty batch. The catalog that is `in_force` was kept before it came into force: nobody looks for it.
+    #[must_use]
+    pub const fn new(in_force: CatalogHash) -> Self {
+        Self {
+            players: BTreeSet::new(),
+            operations: BTreeSet::new(),
+            esprits: BTreeSet::new(),
+            catalogs: BTreeSet::new(),
+            in_force,
+        }
+    }
+
+    /// Adds what `ask` may touch.
+    pub fn add(&mut self, ask: &Ask) {
+        let player = ask.action.player();
+        self.players.insert(player.clone());
+        self.operations.insert(ask.action.operation().clone());
+        match &ask.action {
+            Action::Prepare(prepare) => {
+                if prepare.catalog != self.in_force {
+                    self.catalogs.insert(prepare.catalog);
+                }
+            }
+            Action::Commit(commit) => {
+                let Outcome::Grant(grant) = &commit.outcome;
+                self.esprits.extend(grant.esprits.iter().map(|granted| (player.clone(), granted.esprit.clone())));
+            }
+            Action::Cancel(_) => {}
+        }
+    }
+}

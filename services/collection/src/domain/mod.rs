@@ -1,0 +1,24 @@
+//! What the collection decides. Pure: no async, no IO, no clock, no randomness.
+//!
+//! A batch is decided against a [`Book`], which holds what the store loaded under the players' locks; [`decide`] answers one request and
+//! changes the book; what is to be written is the book's [`Journal`].
+
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic)]
+
+mod ask;
+mod book;
+mod catalog;
+mod decide;
+mod esprit;
+mod keys;
+mod part;
+mod refusal;
+
+pub use ask::{Action, Ask, Cancel, Commit, Prepare};
+pub use book::{Book, EspritRow, Journal, Opened, PartRow, Player, Rules, StateTag};
+pub use catalog::{Catalog, Rarity, Reward, Settings, Species, Stats};
+pub use decide::{Verdict, decide};
+pub use esprit::Esprit;
+pub use keys::BatchKeys;
+pub use part::{GRANT_MAX, Grant, Granted, Intent, Outcome, Part, state_of, word_of};
+pub use refusal::{BadField, Refusal};

@@ -1,0 +1,4 @@
+//! From protobuf to the domain: everything is parsed once, and every bad field is named.
+
+pub mod reads;
+pub mod verbs;

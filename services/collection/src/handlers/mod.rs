@@ -1,0 +1,81 @@
+//! What the collection does with a request: what changes something goes through lanes, reads go to the store.
+
+mod figures;
+mod line;
+mod mutate;
+mod read;
+mod reload;
+mod trace;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use auric_db::StoreError;
+use auric_lanes::{LaneSettings, LaneStats, Lanes};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::domain::{Ask, Rules, Verdict};
+use crate::store::CollectionStore;
+
+pub(crate) use line::log_malformed;
+pub use read::{EspritsPage, Page};
+pub use reload::{ReloadError, keep as keep_catalog};
+
+/// The collection's operations.
+pub struct Handlers {
+    store: Arc<dyn CollectionStore>,
+    rules: Arc<ArcSwap<Rules>>,
+    lanes: Lanes<Ask, Verdict>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl Handlers {
+    /// Starts the lanes on an open store.
+    #[must_use]
+    pub fn start(store: Arc<dyn CollectionStore>, rules: Rules, settings: LaneSettings) -> Self {
+        let rules = Arc::new(ArcSwap::from_pointee(rules));
+        let shelf = mutate::Shelf { store: Arc::clone(&store), rules: Arc::clone(&rules) };
+        let lanes = Lanes::start(shelf, settings, &mut rand::rng());
+        Self { store, rules, lanes, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn rules(&self) -> Arc<Rules> {
+        self.rules.load_full()
+    }
+
+    /// What each lane has done since the start.
+    #[must_use]
+    pub fn lane_stats(&self) -> Vec<LaneStats> {
+        self.lanes.stats()
+    }
+
+    /// Asks the database for nothing, to see that it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+
+    /// Answers what is under way, takes nothing new, and lets go of the database.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        if let Err(late) = self.lanes.drain().await {
+            tracing::warn!(error = %late, "requests in flight were given up; their coordinators ask again");
+        }
+        self.tasks.wait().await;
+        self.store.close().await;
+    }
+}
+
+impl std::fmt::Debug for Handlers {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Handlers").field("store", &self.store).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,80 @@
+//! Changes: a batch is one transaction, decided in memory between its locks and its commit.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use auric_db::StoreError;
+use auric_lanes::{BatchError, Batcher, LaneId, Refused};
+use rand::RngExt as _;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::{Handlers, figures, line::Line, trace};
+use crate::domain::{Ask, BatchKeys, Rules, StateTag, Verdict, decide};
+use crate::store::CollectionStore;
+
+/// What a lane does with a batch.
+pub struct Shelf {
+    pub store: Arc<dyn CollectionStore>,
+    pub rules: Arc<ArcSwap<Rules>>,
+}
+
+#[async_trait]
+impl Batcher for Shelf {
+    type Work = Ask;
+    type Answer = Verdict;
+
+    async fn run(&self, _lane: LaneId, batch: &[Ask]) -> Result<Vec<Verdict>, BatchError> {
+        // One set of rules for the whole batch: a reload in the middle is seen by the next one.
+        let rules = self.rules.load_full();
+        let mut keys = BatchKeys::new(rules.catalog.esprits_hash);
+        for ask in batch {
+            keys.add(ask);
+        }
+        let (mut book, transaction) = self.store.open(keys).await.map_err(batch_error)?;
+        let deciding = trace::decide();
+        let verdicts: Vec<Verdict> =
+            deciding.in_scope(|| batch.iter().map(|ask| decide(&mut book, &rules, ask)).collect());
+        trace::decided(&deciding, &verdicts);
+        drop(deciding);
+        // One for all players of the batch: with the player it is unique all the same.
+        let tag: StateTag = rand::rng().random();
+        transaction.commit(book.into_journal(), tag).await.map_err(batch_error)?;
+        Ok(verdicts)
+    }
+}
+
+impl Handlers {
+    /// Does what is asked, and answers once the answer is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`]: each variant says whether something may have happened.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future withdraws the request if no batch took it yet. Afterwards it is done, and the same request tells.
+    pub async fn mutate(&self, ask: Ask, deadline: Option<Instant>) -> Result<Verdict, Refused> {
+        let lane = ask.action.player().clone();
+        let line = Line::of(&ask);
+        let (span, method) = (trace::ask(&ask), ask.action.method());
+        let answer = self.lanes.submit(lane.as_str().as_bytes(), ask, deadline).instrument(span.clone()).await;
+        figures::count(method, &answer);
+        trace::answered(&span, &answer);
+        span.in_scope(|| line.log(&answer));
+        answer
+    }
+}
+
+fn batch_error(error: StoreError) -> BatchError {
+    match error {
+        StoreError::Contended(kind, _) => {
+            figures::count_contention(kind);
+            BatchError::Contended(error.into())
+        }
+        StoreError::Lost(_) => BatchError::Lost(error.into()),
+        StoreError::Unavailable(_) => BatchError::Unavailable(error.into()),
+        StoreError::Fault(_) | StoreError::Corrupt(_) => BatchError::Fault(error.into()),
+    }
+}

@@ -1,0 +1,78 @@
+//! Spans of what the collection does. Each is made only where the work of now has a span already, which means that its trace is kept.
+
+use auric_lanes::Refused;
+use tracing::{Span, field, info_span};
+
+use super::line::refused_word;
+use crate::domain::{Ask, Verdict};
+
+/// The span of one change, which its batch links to.
+pub fn ask(ask: &Ask) -> Span {
+    if !is_kept() {
+        return Span::none();
+    }
+    info_span!(
+        "mutation",
+        auric.method = ask.action.method(),
+        auric.caller = %ask.caller,
+        auric.operation_id = %ask.action.operation(),
+        auric.player_id = %ask.action.player(),
+        auric.outcome = field::Empty,
+        auric.reason = field::Empty,
+        otel.status_code = field::Empty,
+    )
+}
+
+/// The span of what is decided about one batch.
+pub fn decide() -> Span {
+    if !is_kept() {
+        return Span::none();
+    }
+    info_span!("decide", auric.applied = field::Empty, auric.replayed = field::Empty, auric.refused = field::Empty)
+}
+
+/// Writes into the span of [`decide`] what was decided.
+pub fn decided(span: &Span, verdicts: &[Verdict]) {
+    if span.is_disabled() {
+        return;
+    }
+    let (mut applied, mut replayed, mut refused) = (0_u64, 0_u64, 0_u64);
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Stands { again: true, .. } => replayed += 1,
+            Verdict::Stands { again: false, .. } => applied += 1,
+            Verdict::Refused(_) => refused += 1,
+        }
+    }
+    span.record("auric.applied", applied).record("auric.replayed", replayed).record("auric.refused", refused);
+}
+
+/// Writes into the span of a change what became of it.
+pub fn answered(span: &Span, answer: &Result<Verdict, Refused>) {
+    if span.is_disabled() {
+        return;
+    }
+    let (outcome, reason) = outcome(answer);
+    span.record("auric.outcome", outcome);
+    if let Some(reason) = reason {
+        span.record("auric.reason", reason);
+    }
+    if matches!(answer, Err(Refused::Fault | Refused::Unknown | Refused::Unavailable)) {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Whether the trace of the work of now is kept.
+pub fn is_kept() -> bool {
+    !Span::current().is_disabled()
+}
+
+/// What became of a change, and why, in the words of traces and metrics; the reason is that of the change's line.
+pub fn outcome(answer: &Result<Verdict, Refused>) -> (&'static str, Option<&'static str>) {
+    match answer {
+        Ok(Verdict::Stands { again: false, .. }) => ("applied", None),
+        Ok(Verdict::Stands { again: true, .. }) => ("replayed", None),
+        Ok(Verdict::Refused(refusal)) => ("refused", Some(refusal.reason())),
+        Err(refused) => ("unanswered", Some(refused_word(refused))),
+    }
+}

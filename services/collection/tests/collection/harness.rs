@@ -1,0 +1,248 @@
+//! A collection of its own for every law, on either store, with as many copies of the service as the law wants.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use auric_catalog::CatalogHash;
+use auric_collection::Handlers;
+use auric_collection::catalog::{Kept, Kind};
+use auric_collection::domain::{
+    Ask, Catalog, Esprit, Part, Rarity, Refusal, Reward, Rules, Settings, Species, Stats, Verdict,
+};
+use auric_collection::store::{self, CollectionStore, EspritsQuery};
+use auric_db::{Database, PostgresSettings};
+use auric_lanes::{LaneSettings, Refused};
+use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
+use auric_time::SystemClock;
+
+use crate::asks::{CATALOG, player};
+
+/// A migrated, empty collection.
+pub struct Shelf {
+    base: Base,
+    pub rules: Rules,
+    pub lanes: LaneSettings,
+}
+
+enum Base {
+    Sqlite { store: Arc<dyn CollectionStore>, database: auric_db::SqliteDatabase, _file: SqliteDatabase },
+    Postgres(Box<PostgresDatabase>),
+}
+
+impl Shelf {
+    pub async fn sqlite() -> Self {
+        let file = SqliteDatabase::create().unwrap();
+        let database = auric_db::SqliteDatabase::open(&file.path()).await.unwrap();
+        let whole = Database::Sqlite(database.clone());
+        auric_db::migrate(&whole, store::migrator(&whole)).await.unwrap();
+        let store = store::on(whole, Arc::new(SystemClock));
+        Self::on(Base::Sqlite { store, database, _file: file })
+    }
+
+    pub async fn postgres() -> Self {
+        let database = PostgresDatabase::create(store::postgres_migrator()).await.unwrap();
+        Self::on(Base::Postgres(Box::new(database)))
+    }
+
+    fn on(base: Base) -> Self {
+        Self { base, rules: rules(1_000), lanes: LaneSettings::default() }
+    }
+
+    /// Another collection on the same kind of store, empty.
+    pub async fn another(&self) -> Self {
+        match self.base {
+            Base::Sqlite { .. } => Self::sqlite().await,
+            Base::Postgres(_) => Self::postgres().await,
+        }
+    }
+
+    /// Another copy of the service on the same collection. On SQLite all copies are one process, and share its writer.
+    pub async fn copy(&self) -> Arc<Handlers> {
+        Arc::new(self.copy_on(self.store().await))
+    }
+
+    /// The same, on a store that a law has had its hands on.
+    pub fn copy_on(&self, store: Arc<dyn CollectionStore>) -> Handlers {
+        Handlers::start(store, self.rules.clone(), self.lanes.clone())
+    }
+
+    /// The bare store of another copy.
+    pub async fn store(&self) -> Arc<dyn CollectionStore> {
+        match &self.base {
+            Base::Sqlite { store, .. } => Arc::clone(store),
+            Base::Postgres(database) => {
+                let settings = PostgresSettings { connections_max: 8, ..Default::default() };
+                let database = Database::connect(database.url(), settings).await.unwrap();
+                store::on(database, Arc::new(SystemClock))
+            }
+        }
+    }
+
+    /// How many copies a law of concurrency runs with: SQLite has one process.
+    pub const fn copies(&self) -> usize {
+        match self.base {
+            Base::Sqlite { .. } => 1,
+            Base::Postgres(_) => 3,
+        }
+    }
+
+    /// Waits until a transaction waits for another's lock. On SQLite, where writers queue in the process, until it is in the queue.
+    pub async fn wait_for_a_waiter(&self) {
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        match self.base {
+            Base::Sqlite { .. } => tokio::task::yield_now().await,
+            Base::Postgres(_) => {
+                while self.number(waiting).await == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Runs bare SQL, as someone with all rights would.
+    pub async fn sql(&self, statement: &str) -> Result<u64, sqlx::Error> {
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.base {
+            Base::Sqlite { database, .. } => {
+                Ok(sqlx::raw_sql(statement).execute(&database.writer).await?.rows_affected())
+            }
+            Base::Postgres(database) => {
+                let pool = sqlx::PgPool::connect(database.url()).await?;
+                let done = sqlx::raw_sql(statement).execute(&pool).await;
+                pool.close().await;
+                Ok(done?.rows_affected())
+            }
+        }
+    }
+
+    /// Reads one number.
+    pub async fn number(&self, query: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        match &self.base {
+            Base::Sqlite { database, .. } => sqlx::query_scalar(query).fetch_one(&database.writer).await.unwrap(),
+            Base::Postgres(database) => {
+                let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
+                let number = sqlx::query_scalar(query).fetch_one(&pool).await.unwrap();
+                pool.close().await;
+                number
+            }
+        }
+    }
+
+    /// Puts a catalog of species into force on the database, as another copy would.
+    pub async fn keep(&self, hash: CatalogHash) {
+        let kept = Kept { hash, kind: Kind::Esprits, content: "{}".to_owned() };
+        self.store().await.keep_catalog(&kept).await.unwrap();
+    }
+
+    /// What each player's row counts is what there is, esprits are numbered without a gap, and each is what its operation says: no law
+    /// ends without it.
+    pub async fn assert_whole(&self) {
+        let faults = [
+            "SELECT count(*) FROM players WHERE esprits <> (SELECT count(*) FROM esprits
+             WHERE esprits.player_id = players.player_id AND dissolved_at IS NULL)",
+            "SELECT count(*) FROM players WHERE last_number <> (SELECT count(*) FROM esprits
+             WHERE esprits.player_id = players.player_id)",
+            "SELECT count(*) FROM players WHERE last_number <> (SELECT coalesce(max(number), 0) FROM esprits
+             WHERE esprits.player_id = players.player_id)",
+            "SELECT count(*) FROM esprits WHERE NOT EXISTS (SELECT 1 FROM participations
+             WHERE participations.operation_id = esprits.operation_id
+               AND participations.player_id = esprits.player_id
+               AND participations.state = 'committed')",
+            "SELECT count(*) FROM players WHERE promised = 0 AND EXISTS (SELECT 1 FROM participations
+             WHERE participations.player_id = players.player_id AND state = 'prepared')",
+            "SELECT count(*) FROM players WHERE promised <> 0 AND NOT EXISTS (SELECT 1 FROM participations
+             WHERE participations.player_id = players.player_id AND state = 'prepared')",
+        ];
+        for fault in faults {
+            assert_eq!(self.number(fault).await, 0, "{fault}");
+        }
+    }
+}
+
+/// The rules of the tests: one species, and room for `esprits_max`.
+pub fn rules(esprits_max: u64) -> Rules {
+    let rewards = vec![Reward { asset: "shards".parse().unwrap(), units: 5 }];
+    let fox = Species {
+        name: "Fox".to_owned(),
+        rarity: "common".parse().unwrap(),
+        element: "fire".to_owned(),
+        class: "striker".to_owned(),
+        base_stats: Stats { hp: 70, attack: 20, defense: 8, speed: 11 },
+        retired: false,
+    };
+    let common = Rarity { name: "Common".to_owned(), rank: 1, dissolve_rewards: rewards };
+    let catalog = Catalog {
+        hash: CatalogHash::from_bytes([8; 32]),
+        esprits_hash: CATALOG,
+        rarities: BTreeMap::from([("common".parse().unwrap(), common)]),
+        species: BTreeMap::from([("fox".parse().unwrap(), fox)]),
+        settings: Settings { esprits_max },
+    };
+    Rules { catalog: Arc::new(catalog) }
+}
+
+/// How often a caller tries again; a law that needs more does not end.
+const TRIES_MAX: usize = 200;
+
+/// Sends `ask` until the machinery gives an answer, as a coordinator does: the same request again.
+pub async fn send(collection: &Handlers, ask: Ask) -> Verdict {
+    for _ in 0..TRIES_MAX {
+        match collection.mutate(ask.clone(), None).await {
+            Ok(verdict) => return verdict,
+            Err(Refused::Contended | Refused::Unavailable | Refused::Unknown | Refused::QueueFull { .. }) => {}
+            Err(refused) => panic!("{ask:?} was not answered: {refused}"),
+        }
+    }
+    panic!("{ask:?} was not answered in {TRIES_MAX} tries");
+}
+
+/// The part, for a request that is sure to be granted.
+pub async fn done(collection: &Handlers, ask: Ask) -> Part {
+    match send(collection, ask.clone()).await {
+        Verdict::Stands { part, .. } => part,
+        Verdict::Refused(refusal) => panic!("{ask:?}: {refusal:?}"),
+    }
+}
+
+pub async fn refused(collection: &Handlers, ask: Ask) -> Refusal {
+    match send(collection, ask.clone()).await {
+        Verdict::Refused(refusal) => refusal,
+        Verdict::Stands { part, .. } => panic!("{ask:?}: {part:?}"),
+    }
+}
+
+/// A player's esprits, newest first, page by page.
+pub async fn esprits(collection: &Handlers, name: &str, page_size: u32) -> Vec<Esprit> {
+    let mut all: Vec<Esprit> = Vec::new();
+    loop {
+        let before = all.last().map(|esprit| esprit.number);
+        let query = EspritsQuery { player: player(name), species: None, before, limit: page_size };
+        let listed = collection.esprits(query).await.unwrap();
+        all.extend(listed.page.items);
+        if !listed.page.more {
+            assert_eq!(listed.total, all.len() as u64, "the total counts all pages");
+            return all;
+        }
+    }
+}
+
+/// Makes a test of each law for each store.
+macro_rules! on_every_store {
+    ($($law:ident),+ $(,)?) => {$(
+        mod $law {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn on_sqlite() {
+                super::$law($crate::harness::Shelf::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn on_postgres() {
+                super::$law($crate::harness::Shelf::postgres().await).await;
+            }
+        }
+    )+};
+}
+
+pub(crate) use on_every_store;

@@ -1,0 +1,90 @@
+//! Whatever breaks, wherever: nothing or everything is left, and everyone gets one answer (R-W6, R-W12).
+
+use std::sync::Arc;
+
+use auric_collection::domain::{Ask, Verdict};
+use auric_lanes::Refused;
+
+use crate::asks::{cancel, commit, operation, player, prepare};
+use crate::faulty::{Fault, FaultyStore};
+use crate::harness::{Shelf, done, esprits, on_every_store, send};
+
+on_every_store!(
+    every_failure_leaves_nothing_or_everything_and_one_answer,
+    every_pair_of_failures_does_too,
+    a_lost_answer_is_found_by_asking_again,
+    contention_is_tried_three_times_and_then_said,
+);
+
+/// One of each kind, in an order in which all are done.
+fn one_of_each() -> Vec<Ask> {
+    vec![prepare(1, "p", 3), prepare(2, "p", 2), commit(1, "p", 2), cancel(2, "p"), cancel(3, "p"), prepare(4, "q", 1)]
+}
+
+/// Runs one of each with `faults` in the way of every one, and tells what is left.
+async fn run(shelf: &Shelf, faults: &[Fault]) -> Vec<u64> {
+    for ask in one_of_each() {
+        let store = Arc::new(FaultyStore::new(shelf.store().await, faults.iter().copied()));
+        let collection = shelf.copy_on(store);
+        let first = done(&collection, ask.clone()).await;
+        assert_eq!(done(&collection, ask).await, first, "{faults:?}: one answer");
+    }
+    let (collection, store) = (shelf.copy().await, shelf.store().await);
+    let mut left = vec![esprits(&collection, "p", 10).await.len() as u64];
+    for name in ["p", "q"] {
+        let (esprits, promised) = store.counts(&player(name)).await.unwrap();
+        left.extend([esprits, promised]);
+    }
+    shelf.assert_whole().await;
+    left
+}
+
+async fn every_failure_leaves_nothing_or_everything_and_one_answer(shelf: Shelf) {
+    for fault in [None].into_iter().chain(Fault::ALL.map(Some)) {
+        let world = shelf.another().await;
+        assert_eq!(run(&world, fault.as_slice()).await, [2, 2, 0, 0, 1], "{fault:?}");
+    }
+}
+
+async fn every_pair_of_failures_does_too(shelf: Shelf) {
+    // What is tried again meets the next failure: an answer that was lost, and then no connection, is still unknown.
+    let pairs = [
+        [Fault::AfterCommit, Fault::NoConnection],
+        [Fault::AfterCommit, Fault::AfterCommit],
+        [Fault::BeforeCommit, Fault::AfterCommit],
+        [Fault::BetweenStatements, Fault::AfterCommit],
+        [Fault::AtOpen, Fault::BetweenStatements],
+    ];
+    for pair in pairs {
+        let world = shelf.another().await;
+        assert_eq!(run(&world, &pair).await, [2, 2, 0, 0, 1], "{pair:?}");
+    }
+}
+
+async fn a_lost_answer_is_found_by_asking_again(shelf: Shelf) {
+    // COMMIT can succeed and its acknowledgement be lost: that is not a refusal, and the esprits do not come twice.
+    done(&*shelf.copy().await, prepare(1, "p", 3)).await;
+    let store = Arc::new(FaultyStore::new(shelf.store().await, [Fault::AfterCommit]));
+    let collection = shelf.copy_on(store);
+    let verdict = collection.mutate(commit(1, "p", 3), None).await.unwrap();
+    assert!(matches!(verdict, Verdict::Stands { again: true, .. }), "{verdict:?}");
+    assert_eq!(esprits(&collection, "p", 10).await.len(), 3);
+    assert_eq!(collection.lane_stats().iter().map(|lane| lane.retries_lost).sum::<u64>(), 1);
+}
+
+async fn contention_is_tried_three_times_and_then_said(shelf: Shelf) {
+    // R-W12: at most three runs, and what is said then is that others were in the way, never that a rule said no.
+    for (number, faults, runs_out) in [(1, 2, false), (2, 3, true)] {
+        let store = Arc::new(FaultyStore::new(shelf.store().await, vec![Fault::Contended; faults]));
+        let collection = shelf.copy_on(store);
+        let answer = collection.mutate(prepare(number, "p", 1), None).await;
+        if runs_out {
+            assert_eq!(answer, Err(Refused::Contended));
+            assert_eq!(collection.part(&operation(number)).await.unwrap(), None);
+        } else {
+            assert!(matches!(answer, Ok(Verdict::Stands { again: false, .. })), "{answer:?}");
+        }
+        assert!(matches!(send(&collection, prepare(number, "p", 1)).await, Verdict::Stands { .. }));
+    }
+    shelf.assert_whole().await;
+}

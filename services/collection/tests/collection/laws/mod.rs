@@ -1,0 +1,8 @@
+//! What must hold, on whichever store.
+
+mod concurrency;
+mod faults;
+mod parts;
+mod reads;
+mod reload;
+mod table;
