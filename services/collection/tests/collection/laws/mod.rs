@@ -6,3 +6,4 @@ mod parts;
 mod reads;
 mod reload;
 mod table;
+mod wire;
