@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use auric_auth::{Door, DoorFiles, TlsFiles};
 use auric_ids::CallerId;
+use auric_lanes::LanesConfig;
 use auric_telemetry::{LogFormat, Otlp, SampleRatio, TelemetryConfig};
 use auric_time::SystemClock;
-use auric_wallet::config::{LanesConfig, WalletConfig};
+use auric_wallet::config::WalletConfig;
 use config::{Config, ConfigError, Environment, File, FileFormat};
 use serde::Deserialize;
 

@@ -64,7 +64,7 @@ impl Collection {
             return Err(StartError::NotMigrated { pending });
         }
         database.observe("collection");
-        let settings = config.lanes.settings(&database);
+        let settings = config.lanes.settings(database.has_one_writer());
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };

@@ -1,17 +1,13 @@
 //! The wallet's deployment settings. Game balance is not here: it is the catalog in `game/`.
 
-use std::num::NonZeroU16;
 use std::path::PathBuf;
 
-use auric_db::{Database, PostgresSettings};
-use auric_lanes::LaneSettings;
+use auric_db::PostgresSettings;
+use auric_lanes::LanesConfig;
 use serde::Deserialize;
 
 use crate::StartError;
 use crate::domain::Seal;
-
-/// Mutations in one transaction of SQLite, where each transaction waits for the disk and nobody else writes meanwhile.
-const SQLITE_BATCH_MAX: NonZeroU16 = NonZeroU16::new(1_024).unwrap();
 
 /// How one copy of the wallet is set up.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,18 +29,6 @@ pub struct WalletConfig {
     /// The lanes that mutations go through.
     #[serde(default)]
     pub lanes: LanesConfig,
-}
-
-/// The lanes that mutations go through.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LanesConfig {
-    /// How many: while one writes, another decides. SQLite has one writer, and one lane.
-    pub count: Option<NonZeroU16>,
-    /// Mutations in one transaction at most.
-    pub batch_max: Option<NonZeroU16>,
-    /// Mutations that may wait in one lane.
-    pub queue_max: Option<NonZeroU16>,
 }
 
 impl WalletConfig {
@@ -79,23 +63,6 @@ impl WalletConfig {
         PostgresSettings {
             connections_max: self.connections_max.unwrap_or(defaults.connections_max),
             named_statements: self.named_statements.unwrap_or(defaults.named_statements),
-        }
-    }
-}
-
-impl LanesConfig {
-    /// The bounds of every lane over `database`.
-    pub(crate) fn settings(self, database: &Database) -> LaneSettings {
-        let defaults = LaneSettings::default();
-        let (lanes, batch_max) = match database {
-            Database::Postgres(_) => (self.count.unwrap_or(defaults.lanes), defaults.batch_max),
-            Database::Sqlite(_) => (NonZeroU16::MIN, SQLITE_BATCH_MAX),
-        };
-        LaneSettings {
-            lanes,
-            batch_max: self.batch_max.unwrap_or(batch_max),
-            queue_max: self.queue_max.unwrap_or(defaults.queue_max),
-            ..defaults
         }
     }
 }

@@ -73,7 +73,7 @@ impl Wallet {
             return Err(StartError::NotMigrated { pending });
         }
         database.observe("wallet");
-        let settings = config.lanes.settings(&database);
+        let settings = config.lanes.settings(database.has_one_writer());
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { assets: Arc::new(loaded.assets), seal };

@@ -41,6 +41,14 @@ pub mod participant {
     }
 }
 
+/// Summon's API.
+pub mod summon {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.summon.v1");
+    }
+}
+
 /// The wallet's API.
 pub mod wallet {
     /// Version 1.

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -79,8 +80,9 @@ fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// SHA-256 over the names and texts of a catalog's files: which rules were in force.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// SHA-256 over the names and texts of a catalog's files: which rules were in force. Written as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct CatalogHash([u8; 32]);
 
 impl CatalogHash {
@@ -107,6 +109,27 @@ impl CatalogHash {
         &self.0
     }
 }
+
+impl TryFrom<String> for CatalogHash {
+    type Error = NoCatalogHash;
+
+    fn try_from(text: String) -> Result<Self, NoCatalogHash> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| NoCatalogHash)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl From<CatalogHash> for String {
+    fn from(hash: CatalogHash) -> Self {
+        hash.to_string()
+    }
+}
+
+/// Why a text is no catalog's hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("must be 64 hexadecimal digits")]
+pub struct NoCatalogHash;
 
 impl std::fmt::Display for CatalogHash {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

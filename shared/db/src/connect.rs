@@ -72,6 +72,12 @@ impl Default for PostgresSettings {
 }
 
 impl Database {
+    /// Whether writers queue for one connection: a file has one, a server many.
+    #[must_use]
+    pub const fn has_one_writer(&self) -> bool {
+        matches!(self, Self::Sqlite(_))
+    }
+
     /// Connects to `postgres://…` or `sqlite://PATH`.
     ///
     /// # Errors

@@ -28,5 +28,5 @@ mod recovery;
 
 pub use batcher::{BatchError, Batcher, Cause, LaneId};
 pub use lanes::{DrainTimedOut, Lanes, Refused, Ticket};
-pub use settings::{Backoff, LaneSettings};
+pub use settings::{Backoff, LaneSettings, LanesConfig};
 pub use stats::{Histogram, LaneStats, Refusals};

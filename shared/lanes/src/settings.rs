@@ -1,6 +1,11 @@
 use std::num::{NonZeroU16, NonZeroU32};
 use std::time::Duration;
 
+use serde::Deserialize;
+
+/// Works in one transaction of a database with one writer, where each transaction waits for the disk and nobody else writes meanwhile.
+const ONE_WRITER_BATCH_MAX: NonZeroU16 = NonZeroU16::new(1_024).unwrap();
+
 /// The bounds of every lane. The defaults suit a small server; `lanes` and `batch_max` are worth measuring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneSettings {
@@ -56,6 +61,37 @@ impl Default for LaneSettings {
             drain_time_max: Duration::from_secs(20),
             retry_after_min: Duration::from_millis(10),
             retry_after_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What a deployment says about its lanes; where it says nothing, the defaults hold.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanesConfig {
+    /// How many: while one writes, another decides. A database with one writer has one lane.
+    pub count: Option<NonZeroU16>,
+    /// Works in one transaction at most.
+    pub batch_max: Option<NonZeroU16>,
+    /// Works that may wait in one lane.
+    pub queue_max: Option<NonZeroU16>,
+}
+
+impl LanesConfig {
+    /// The bounds of every lane, over a database that has `one_writer` or several.
+    #[must_use]
+    pub fn settings(self, one_writer: bool) -> LaneSettings {
+        let defaults = LaneSettings::default();
+        let (lanes, batch_max) = if one_writer {
+            (NonZeroU16::MIN, ONE_WRITER_BATCH_MAX)
+        } else {
+            (self.count.unwrap_or(defaults.lanes), defaults.batch_max)
+        };
+        LaneSettings {
+            lanes,
+            batch_max: self.batch_max.unwrap_or(batch_max),
+            queue_max: self.queue_max.unwrap_or(defaults.queue_max),
+            ..defaults
         }
     }
 }

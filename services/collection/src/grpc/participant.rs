@@ -78,7 +78,8 @@ impl ParticipantService for Edge {
         request: Request<api::ListParticipationsRequest>,
     ) -> Answer<api::ListParticipationsResponse> {
         let request = request.into_inner();
-        let cursor = Cursor::of(&["participations", &request.coordinator, &request.state.to_string()]);
+        let age = request.age_min.as_ref().map(ToString::to_string).unwrap_or_default();
+        let cursor = Cursor::of(&["participations", &request.coordinator, &request.state.to_string(), &age]);
         let page = self
             .handlers
             .parts(reads::participations(&request, &cursor)?)

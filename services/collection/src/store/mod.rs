@@ -97,6 +97,8 @@ pub struct PartsQuery {
     pub coordinator: Option<CallerId>,
     /// Only in this state.
     pub state: Option<Participation>,
+    /// Only those made so many microseconds ago, or longer.
+    pub age_micros_min: u64,
     /// Only in operations with a larger name.
     pub after: Option<OperationId>,
     /// At most this many.

@@ -6,9 +6,12 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic)]
 
 mod banner;
+mod book;
+mod decide;
 mod draws;
 mod fair;
 mod loot;
+mod operation;
 mod period;
 pub mod pity;
 mod ppb;
@@ -17,9 +20,12 @@ pub mod selection;
 mod state;
 
 pub use banner::{Banner, Banners, Closed, CostOption, Limit, Payment};
+pub use book::{BatchKeys, Book, Journal, LoggedPull, Opened, PityRow, Player, Seeds, UseKey, UseRow};
+pub use decide::{Begin, Catalogs, Decide, Verdict, Work, decide, free_use, limit_use, touch};
 pub use draws::{Draws, Words};
 pub use fair::{ClientSeed, Commitment, FairDraws, ServerSeed};
 pub use loot::{BoxItem, BoxLoot, Loot, Promise, Renews, Slot, TIERS_MAX, Tiers, Track};
+pub use operation::{Ask, BadField, Outcome, Plan, Price, Pull, Refusal, Unstored, esprit_of};
 pub use period::{Every, Period, PeriodId};
 pub use pity::{Pity, PityGroup};
 pub use ppb::Ppb;

@@ -9,17 +9,13 @@ use tonic::Status;
 
 use crate::store::{EspritsQuery, PartsQuery};
 
-/// Items on one page.
-const PAGE_MAX: u32 = 500;
-const PAGE_DEFAULT: u32 = 50;
-
 /// Whose esprits, from where on.
 pub fn esprits(request: &api::ListEspritsRequest, cursor: &Cursor) -> Result<EspritsQuery, Status> {
     let mut decoder = Decoder::default();
     let player = decoder.id("player_id", &request.player_id);
     let species = decoder.optional_id("species_id", &request.species_id);
-    let limit = page_size(&mut decoder, request.page_size);
-    let before = page_token(&mut decoder, cursor, &request.page_token);
+    let limit = decoder.page_size(request.page_size);
+    let before = decoder.page_token(cursor, &request.page_token);
     decoder.finish(player.map(|player| EspritsQuery { player, species, before, limit }))
 }
 
@@ -53,25 +49,8 @@ pub fn participations(request: &participant::ListParticipationsRequest, cursor: 
             None
         }
     };
-    let limit = page_size(&mut decoder, request.page_size);
-    let after = page_token(&mut decoder, cursor, &request.page_token);
-    decoder.finish(Some(PartsQuery { coordinator, state, after, limit }))
-}
-
-fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
-    match u32::try_from(asked) {
-        Ok(0) => PAGE_DEFAULT,
-        Ok(size) if size <= PAGE_MAX => size,
-        _ => {
-            decoder.fault("page_size", format!("must be 1 to {PAGE_MAX}, is {asked}"));
-            PAGE_DEFAULT
-        }
-    }
-}
-
-fn page_token<T: std::str::FromStr>(decoder: &mut Decoder, cursor: &Cursor, token: &str) -> Option<T> {
-    cursor.read(token).unwrap_or_else(|fault| {
-        decoder.fault("page_token", fault);
-        None
-    })
+    let limit = decoder.page_size(request.page_size);
+    let after = decoder.page_token(cursor, &request.page_token);
+    let age_micros_min = decoder.age_micros("age_min", request.age_min.as_ref());
+    decoder.finish(Some(PartsQuery { coordinator, state, age_micros_min, after, limit }))
 }

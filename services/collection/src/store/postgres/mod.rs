@@ -143,12 +143,14 @@ impl CollectionStore for PostgresStore {
              WHERE operation_id > $1
                AND ($2::text IS NULL OR coordinator = $2)
                AND ($3::text IS NULL OR state = $3)
+               AND created_at <= clock_timestamp() - $4 * interval '1 microsecond'
              ORDER BY operation_id
-             LIMIT $4",
+             LIMIT $5",
         )
         .bind(query.after.as_ref().map_or("", OperationId::as_str))
         .bind(query.coordinator.as_ref().map(CallerId::as_str))
         .bind(query.state.map(word_of))
+        .bind(i64::try_from(query.age_micros_min).unwrap_or(i64::MAX))
         .bind(i64::from(query.limit))
         .fetch_all(&self.pool)
         .traced(sql("SELECT participations"))

@@ -116,12 +116,19 @@ impl CollectionStore for SqliteStore {
              WHERE operation_id > ?1
                AND (?2 IS NULL OR coordinator = ?2)
                AND (?3 IS NULL OR state = ?3)
+               AND created_at <= ?4
              ORDER BY operation_id
-             LIMIT ?4",
+             LIMIT ?5",
         )
         .bind(query.after.as_ref().map_or("", OperationId::as_str))
         .bind(query.coordinator.as_ref().map(CallerId::as_str))
         .bind(query.state.map(word_of))
+        .bind(
+            self.clock
+                .now()
+                .plus_micros(i64::try_from(query.age_micros_min).map_or(i64::MIN, i64::wrapping_neg))
+                .micros(),
+        )
         .bind(i64::from(query.limit))
         .fetch_all(&self.database.readers)
         .traced(sql("SELECT participations"))

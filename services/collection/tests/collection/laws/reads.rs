@@ -56,7 +56,8 @@ async fn parts_are_found_by_coordinator_and_state(shelf: Shelf) {
         let (mut found, mut after): (Vec<u64>, Option<OperationId>) = (Vec::new(), None);
         loop {
             let coordinator = coordinator.map(|name| name.parse().unwrap());
-            let page = collection.parts(PartsQuery { coordinator, state, after, limit: 2 }).await.unwrap();
+            let page =
+                collection.parts(PartsQuery { coordinator, state, age_micros_min: 0, after, limit: 2 }).await.unwrap();
             found.extend(page.items.iter().map(|part| u64::from_str_radix(part.operation.as_str(), 16).unwrap()));
             after = page.items.last().map(|part| part.operation.clone());
             if !page.more {

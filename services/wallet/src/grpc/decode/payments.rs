@@ -10,7 +10,6 @@ use tonic::Status;
 
 use super::Decoder;
 use super::mutations::{amount, note, units_of};
-use super::reads::{page_size, page_token};
 use crate::domain::{
     DisputeState, Fact, Gift, IssueRetailToken, PAYMENT_LEGS_MAX, PaymentKey, RecordPayment, RedeemRetailToken, Share,
 };
@@ -66,8 +65,8 @@ pub fn token(request: &api::GetRetailTokenRequest) -> Result<RetailTokenId, Stat
 pub fn generations(request: &api::ListGenerationsRequest, cursor: &Cursor) -> Result<GenerationsQuery, Status> {
     let mut decoder = Decoder::default();
     let player = decoder.optional_id("player_id", &request.player_id);
-    let limit = page_size(&mut decoder, request.page_size);
-    let after = page_token(&mut decoder, cursor, &request.page_token);
+    let limit = decoder.page_size(request.page_size);
+    let after = decoder.page_token(cursor, &request.page_token);
     decoder.finish(Some(GenerationsQuery { player, after, limit }))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use auric_api::wallet::v1 as api;
 use auric_catalog::CatalogHash;
+use auric_edge::Cursor;
 use auric_ids::{AssetId, HoldId, IdError, PlayerId};
 use auric_server::metadata;
 use chrono::NaiveDate;
@@ -13,17 +14,9 @@ use tonic::metadata::MetadataMap;
 use super::Decoder;
 use crate::domain::{Assets, MutationKey};
 use crate::store::{EntriesOrder, EntriesQuery, FlowsQuery, HoldsQuery};
-use auric_edge::Cursor;
 
 /// Players or assets that one read may name.
 const NAMES_MAX: usize = 100;
-
-/// Items on one page.
-const PAGE_MAX: u32 = 500;
-const PAGE_DEFAULT: u32 = 50;
-
-/// How old a hold may be asked to be: a moment before every time that a database knows is no moment.
-const AGE_MICROS_MAX: u64 = 36_600 * 24 * 3_600 * 1_000_000;
 
 /// Whose balances, of what.
 pub fn balances(request: &api::GetBalancesRequest, assets: &Assets) -> Result<(Vec<PlayerId>, Vec<AssetId>), Status> {
@@ -48,8 +41,8 @@ pub fn entries(request: &api::ListEntriesRequest, cursor: &Cursor) -> Result<Ent
     let mut decoder = Decoder::default();
     let player = decoder.id("player_id", &request.player_id);
     let asset = decoder.optional_id("asset_id", &request.asset_id);
-    let limit = page_size(&mut decoder, request.page_size);
-    let order = EntriesOrder::Before(page_token(&mut decoder, cursor, &request.page_token));
+    let limit = decoder.page_size(request.page_size);
+    let order = EntriesOrder::Before(decoder.page_token(cursor, &request.page_token));
     decoder.finish(player.map(|player| EntriesQuery { player, asset, order, limit }))
 }
 
@@ -76,16 +69,10 @@ pub fn holds(request: &api::ListHoldsRequest, cursor: &Cursor) -> Result<HoldsQu
     let mut decoder = Decoder::default();
     let player = decoder.optional_id("player_id", &request.player_id);
     let caller = decoder.optional_id("caller", &request.caller);
-    let age = request.age_min.unwrap_or_default();
-    let age_micros = std::time::Duration::try_from(age).ok().and_then(|age| u64::try_from(age.as_micros()).ok());
-    let age_micros = age_micros.filter(|micros| *micros <= AGE_MICROS_MAX);
-    if age_micros.is_none() {
-        decoder.fault("age_min", format!("must be 0 to 36600 days, is {age}"));
-    }
-    let limit = page_size(&mut decoder, request.page_size);
-    let after = page_token(&mut decoder, cursor, &request.page_token);
-    let query = age_micros.map(|age_micros_min| HoldsQuery { player, caller, age_micros_min, after, limit });
-    decoder.finish(query)
+    let age_micros_min = decoder.age_micros("age_min", request.age_min.as_ref());
+    let limit = decoder.page_size(request.page_size);
+    let after = decoder.page_token(cursor, &request.page_token);
+    decoder.finish(Some(HoldsQuery { player, caller, age_micros_min, after, limit }))
 }
 
 /// Which mutation.
@@ -156,24 +143,6 @@ where
     let mut seen = BTreeSet::new();
     let ids = texts.iter().enumerate().filter_map(|(index, text)| decoder.id(&format!("{path}[{index}]"), text));
     ids.collect::<Vec<T>>().into_iter().filter(|id| seen.insert(id.clone())).collect()
-}
-
-pub(super) fn page_size(decoder: &mut Decoder, asked: i32) -> u32 {
-    match u32::try_from(asked) {
-        Ok(0) => PAGE_DEFAULT,
-        Ok(size) if size <= PAGE_MAX => size,
-        _ => {
-            decoder.fault("page_size", format!("must be 1 to {PAGE_MAX}, is {asked}"));
-            PAGE_DEFAULT
-        }
-    }
-}
-
-pub(super) fn page_token<T: std::str::FromStr>(decoder: &mut Decoder, cursor: &Cursor, token: &str) -> Option<T> {
-    cursor.read(token).unwrap_or_else(|fault| {
-        decoder.fault("page_token", fault);
-        None
-    })
 }
 
 /// A day in UTC as a number from 1970-01-01.

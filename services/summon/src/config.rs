@@ -1,0 +1,68 @@
+//! Summon's deployment settings. Game balance is not here: it is the catalog in `game/`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use auric_client::ClientConfig;
+use auric_db::PostgresSettings;
+use auric_lanes::LanesConfig;
+use auric_twophase::Settings;
+
+/// How one copy of the service is set up.
+#[derive(Clone, Debug)]
+pub struct SummonConfig {
+    /// `sqlite:///path/to/summon.db` or `postgres://user@host/database`.
+    pub database: String,
+    /// The folder of the catalog.
+    pub catalog: PathBuf,
+    /// The way to the wallet; its caller is whose holds are this service's.
+    pub wallet: ClientConfig,
+    /// The way to the collection; its caller is whose participations are this service's.
+    pub collection: ClientConfig,
+    /// Connections to PostgreSQL at most.
+    pub connections_max: Option<u32>,
+    /// `false` behind a pooler in transaction mode.
+    pub named_statements: Option<bool>,
+    /// The lanes that BEGIN and DECIDE go through.
+    pub lanes: LanesConfig,
+    /// How long an operation is its copy's own after the last sign of life.
+    pub lease: Option<Duration>,
+}
+
+impl SummonConfig {
+    /// The smallest set-up: a database, a catalog, and where the other services are.
+    #[must_use]
+    pub fn new(
+        database: impl Into<String>,
+        catalog: impl Into<PathBuf>,
+        wallet: ClientConfig,
+        collection: ClientConfig,
+    ) -> Self {
+        Self {
+            database: database.into(),
+            catalog: catalog.into(),
+            wallet,
+            collection,
+            connections_max: None,
+            named_statements: None,
+            lanes: LanesConfig::default(),
+            lease: None,
+        }
+    }
+
+    /// How PostgreSQL is connected to.
+    pub(crate) fn postgres(&self) -> PostgresSettings {
+        let defaults = PostgresSettings::default();
+        PostgresSettings {
+            connections_max: self.connections_max.unwrap_or(defaults.connections_max),
+            named_statements: self.named_statements.unwrap_or(defaults.named_statements),
+        }
+    }
+
+    /// How patient the coordinator is.
+    pub(crate) fn operations(&self) -> Settings {
+        let defaults = Settings::default();
+        let lease = self.lease.unwrap_or(defaults.lease);
+        Settings { lease, ..defaults }
+    }
+}

@@ -1,0 +1,108 @@
+//! From protobuf to the domain: everything is parsed once, and every bad field is named.
+
+use auric_api::summon::v1 as api;
+use auric_edge::{Cursor, Decoder};
+use auric_ids::{BannerId, OperationId, PityGroupId, PlayerId, TraceId};
+use auric_keys::MutationKey;
+use auric_server::metadata;
+use auric_time::Timestamp;
+use auric_twophase::store::{Listing, OpenCursor};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use crate::domain::Ask;
+use crate::handlers::{Which, log_malformed};
+
+/// Pulls that one summon may have, whatever a banner says.
+const COUNT_MAX: i32 = 100;
+
+/// What is asked. What is malformed leaves its line in the log here, since it goes no further.
+pub fn ask(metadata: &MetadataMap, trace_id: &TraceId, request: &api::SummonRequest) -> Result<Ask, Status> {
+    let key = auric_edge::key(metadata, &request.idempotency_key).inspect_err(|_| log_malformed(None, trace_id))?;
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let banner = decoder.id("banner_id", &request.banner_id);
+    let cost = decoder.optional_id("cost_id", &request.cost_id);
+    let count = match request.count {
+        0 => Some(1),
+        count @ 1..=COUNT_MAX => u32::try_from(count).ok(),
+        count => {
+            decoder.fault("count", format!("must be 1 to {COUNT_MAX}, is {count}"));
+            None
+        }
+    };
+    let ask = || Some(Ask { key: key.clone(), player: player?, banner: banner?, cost, count: count? });
+    decoder.finish(ask()).inspect_err(|_| log_malformed(Some(&key), trace_id))
+}
+
+pub fn banner(request: &api::GetBannerRequest) -> Result<BannerId, Status> {
+    let mut decoder = Decoder::default();
+    let banner = decoder.id("banner_id", &request.banner_id);
+    decoder.finish(banner)
+}
+
+pub fn pity(request: &api::GetPityRequest) -> Result<(PlayerId, BannerId), Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let banner = decoder.id("banner_id", &request.banner_id);
+    decoder.finish(player.zip(banner))
+}
+
+pub fn operation(request: &api::RetryOperationRequest) -> Result<(PlayerId, OperationId), Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let operation = decoder.id("operation_id", &request.operation_id);
+    decoder.finish(player.zip(operation))
+}
+
+/// A summon by its key, or by its player and operation.
+pub fn which(metadata: &MetadataMap, key: &str, caller: &str, player: &str, operation: &str) -> Result<Which, Status> {
+    let mut decoder = Decoder::default();
+    if key.is_empty() {
+        if operation.is_empty() {
+            decoder.fault("idempotency_key", "must not be empty where no operation_id is given");
+            return decoder.finish(None);
+        }
+        let player = decoder.id("player_id", player);
+        let operation = decoder.id("operation_id", operation);
+        return decoder.finish(player.zip(operation).map(|(player, operation)| Which::Operation(player, operation)));
+    }
+    let asker = metadata::caller(metadata)?;
+    let caller = decoder.optional_id("caller", caller).unwrap_or(asker);
+    let key = decoder.id("idempotency_key", key);
+    decoder.finish(key.map(|key| Which::Key(MutationKey { caller, key })))
+}
+
+pub fn pulls(
+    request: &api::ListPullsRequest,
+    cursor: &Cursor,
+) -> Result<(PlayerId, PityGroupId, Option<u64>, u32), Status> {
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let group = decoder.id("pity_group_id", &request.pity_group_id);
+    let before = decoder.page_token(cursor, &request.page_token);
+    let limit = decoder.page_size(request.page_size);
+    let decoded = || Some((player?, group?, before, limit));
+    decoder.finish(decoded())
+}
+
+pub fn operations(request: &api::ListOperationsRequest, cursor: &Cursor) -> Result<(Listing, u32), Status> {
+    let mut decoder = Decoder::default();
+    let position: Option<String> = decoder.page_token(cursor, &request.page_token);
+    let listing = position.map_or_else(
+        || Some(if request.all { Listing::All(None) } else { Listing::Open(None) }),
+        |position| {
+            let (first, id) = position.split_once(' ')?;
+            let id = id.parse().ok()?;
+            if request.all {
+                return Some(Listing::All(Some((first.parse().ok()?, id))));
+            }
+            Some(Listing::Open(Some(OpenCursor { begun_at: Timestamp::from_micros(first.parse().ok()?), id })))
+        },
+    );
+    if listing.is_none() {
+        decoder.fault("page_token", "is not a page token");
+    }
+    let limit = decoder.page_size(request.page_size);
+    decoder.finish(listing.map(|listing| (listing, limit)))
+}
