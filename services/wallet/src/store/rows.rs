@@ -3,8 +3,9 @@
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, StoreError};
 use auric_ids::{IdError, PlayerId};
-use serde::Serialize;
+use auric_time::Timestamp;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FlowLine, KeptHold};
 use crate::domain::{
@@ -38,16 +39,20 @@ pub fn other_players(hold: &Hold) -> Vec<PlayerId> {
     players.into_iter().skip(1).collect()
 }
 
-#[derive(sqlx::FromRow)]
+/// As text it is an array of the fields in this order, as all of those are that can be read from text.
+#[derive(sqlx::FromRow, Deserialize)]
 pub struct PlayerRow {
     player_id: String,
     last_number: i64,
+    #[serde(deserialize_with = "hexadecimal")]
     last_hash: Vec<u8>,
+    #[serde(deserialize_with = "time")]
     last_time: DbTime,
+    #[serde(deserialize_with = "time_if_any")]
     next_expiry: Option<DbTime>,
 }
 
-#[derive(sqlx::FromRow)]
+#[derive(sqlx::FromRow, Deserialize)]
 pub struct BalanceRow {
     player_id: String,
     asset_id: String,
@@ -58,6 +63,7 @@ pub struct BalanceRow {
     owed: i64,
     generation: i64,
     period: i64,
+    #[serde(deserialize_with = "time_if_any")]
     settled_at: Option<DbTime>,
     regen_units: Option<i64>,
     interval_micros: Option<i64>,
@@ -269,6 +275,18 @@ pub fn note(reason: String, context: &str) -> Result<Note, StoreError> {
 /// Takes up a value that was stored as text.
 pub fn value<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt("a value", error))
+}
+
+fn hexadecimal<'de, D: Deserializer<'de>>(text: D) -> Result<Vec<u8>, D::Error> {
+    hex::decode(<&str>::deserialize(text)?).map_err(serde::de::Error::custom)
+}
+
+fn time<'de, D: Deserializer<'de>>(text: D) -> Result<DbTime, D::Error> {
+    Timestamp::deserialize(text).map(DbTime)
+}
+
+fn time_if_any<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DbTime>, D::Error> {
+    Ok(Option::deserialize(text)?.map(DbTime))
 }
 
 fn bytes(stored: Vec<u8>) -> Result<[u8; 32], StoreError> {

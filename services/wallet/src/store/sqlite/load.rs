@@ -1,15 +1,16 @@
 //! What a batch reads. `CROSS JOIN` keeps the planner from scanning a table once for each wanted row.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use auric_db::{StoreError, Traced as _};
-use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
+use super::many::Many;
 use super::{array, paid, sql};
-use crate::domain::{BatchKeys, HoldRow, Opened, Player};
+use crate::domain::{BatchKeys, HoldRow, Opened};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
 type Tx = Transaction<'static, Sqlite>;
@@ -31,22 +32,36 @@ pub async fn holds(transaction: &mut Tx, keys: &BatchKeys) -> Result<Vec<HoldRow
     rows.into_iter().map(HoldDbRow::into_domain).collect()
 }
 
-/// Reads those of `players` who exist.
-async fn players<'a>(
-    transaction: &mut Tx,
-    players: impl IntoIterator<Item = &'a PlayerId>,
-) -> Result<Vec<(PlayerId, Player)>, StoreError> {
-    let rows: Vec<PlayerRow> = sqlx::query_as(
-        "SELECT players.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN players ON player_id = wanted.value",
+static PLAYERS: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT players",
+        1,
+        "SELECT json_group_array(json_array(player_id, last_number, hex(last_hash), last_time, next_expiry))
+         FROM (VALUES {rows}) AS wanted
+         CROSS JOIN players ON player_id = wanted.column1",
     )
-    .bind(array(players, |player| json!(player)))
-    .fetch_all(&mut **transaction)
-    .traced(sql("SELECT players"))
-    .await?;
-    rows.into_iter().map(PlayerRow::into_domain).collect()
-}
+});
+
+static BALANCES: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT balances",
+        2,
+        "SELECT json_group_array(json_array(player_id, asset_id, pool_id, available, held, room, owed, generation, period,
+             settled_at, regen_units, interval_micros, capacity, version))
+         FROM (VALUES {rows}) AS wanted
+         CROSS JOIN balances ON player_id = wanted.column1 AND asset_id = wanted.column2",
+    )
+});
+
+static RECORDS: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "SELECT mutations",
+        2,
+        "SELECT mutations.*
+         FROM (VALUES {rows}) AS wanted
+         CROSS JOIN mutations ON caller = wanted.column1 AND idempotency_key = wanted.column2",
+    )
+});
 
 /// Reads all that `keys` names; `holds` were read before.
 pub async fn book(
@@ -55,7 +70,9 @@ pub async fn book(
     holds: Vec<HoldRow>,
     now: Timestamp,
 ) -> Result<Opened, StoreError> {
-    let players = players(transaction, &keys.players).await?;
+    let wanted: Vec<_> = keys.players.iter().collect();
+    let rows: Vec<PlayerRow> = PLAYERS.read(transaction, &wanted, |values, id| values.bind(id.as_str())).await?;
+    let players = rows.into_iter().map(PlayerRow::into_domain).collect::<Result<_, _>>()?;
     let mut opened = Opened { now, players, holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
@@ -64,26 +81,16 @@ pub async fn book(
     }
     let keys: &BatchKeys = &keys;
 
-    let rows: Vec<BalanceRow> = sqlx::query_as(
-        "SELECT balances.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN balances ON player_id = wanted.value ->> 0 AND asset_id = wanted.value ->> 1",
-    )
-    .bind(array(&keys.assets, |(player, asset)| json!([player, asset])))
-    .fetch_all(&mut **transaction)
-    .traced(sql("SELECT balances"))
-    .await?;
+    let wanted: Vec<_> = keys.assets.iter().collect();
+    let rows: Vec<BalanceRow> = BALANCES
+        .read(transaction, &wanted, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
+        .await?;
     opened.balances = rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?;
 
-    let rows: Vec<RecordRow> = sqlx::query_as(
-        "SELECT mutations.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN mutations ON caller = wanted.value ->> 0 AND idempotency_key = wanted.value ->> 1",
-    )
-    .bind(array(&keys.mutations, |key| json!([key.caller, key.key])))
-    .fetch_all(&mut **transaction)
-    .traced(sql("SELECT mutations"))
-    .await?;
+    let wanted: Vec<_> = keys.mutations.iter().collect();
+    let rows: Vec<RecordRow> = RECORDS
+        .rows(transaction, &wanted, |values, key| values.bind(key.caller.as_str()).bind(key.key.as_str()))
+        .await?;
     opened.records = rows.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
 
     if !keys.guards.is_empty() {

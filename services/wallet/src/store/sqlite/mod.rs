@@ -1,9 +1,11 @@
 //! The ledger in a SQLite file, owned by this process.
 //!
 //! Every write is `BEGIN IMMEDIATE` on the one writer connection: there is nobody to contend with, so that nothing is locked one by one.
-//! A batch is passed as one JSON array a table and walked by `json_each`: a statement a table, whatever the batch's size.
+//! What every batch reads and writes is bound value by value, up to 128 rows a statement (`many`). What few batches have is passed as one JSON array a
+//! table and walked by `json_each`.
 
 mod load;
+mod many;
 mod paid;
 mod write;
 
