@@ -1,6 +1,8 @@
 //! Reads the collection's part of `game/`: species, how rare they are, and the collection's own numbers.
 
+mod numbers;
 mod tables;
+mod worn;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +11,8 @@ use auric_catalog::{CatalogError, CatalogHash, Source};
 use auric_ids::{RarityId, SpeciesId};
 
 use crate::domain::{Catalog, Rarity, Species};
-use tables::{RarityTable, SettingsTable, SpeciesTable};
+use numbers::{CollectionTable, Numbers};
+use tables::{RarityTable, SpeciesTable};
 
 /// The file with the species. Coordinators read it too.
 const ESPRITS: &str = "esprits.toml";
@@ -19,6 +22,12 @@ const RARITIES: &str = "rarities.toml";
 
 /// The file with the collection's own numbers.
 const COLLECTION: &str = "collection.toml";
+
+/// The file with what can be worn; a game without equipment has none.
+const EQUIPMENT: &str = "equipment.toml";
+
+/// The file with what members of a team do for each other; a game without synergies has none.
+const SYNERGIES: &str = "synergies.toml";
 
 /// A valid catalog, and its texts.
 #[derive(Clone, Debug)]
@@ -58,14 +67,23 @@ pub struct CatalogSummary {
     pub species: usize,
     /// How many rarities there are.
     pub rarities: usize,
+    /// How many kinds of equipment there are.
+    pub equipment: usize,
+    /// How many synergies there are.
+    pub synergies: usize,
 }
 
 impl CatalogSummary {
     /// Sums up `catalog`.
     #[must_use]
     pub fn of(catalog: &Catalog) -> Self {
-        let (species, rarities) = (catalog.species.len(), catalog.rarities.len());
-        Self { hash: catalog.hash.to_string(), species, rarities }
+        Self {
+            hash: catalog.hash.to_string(),
+            species: catalog.species.len(),
+            rarities: catalog.rarities.len(),
+            equipment: catalog.equipment.len(),
+            synergies: catalog.synergies.len(),
+        }
     }
 }
 
@@ -86,15 +104,49 @@ impl Kind {
 ///
 /// [`CatalogError`] with the file, the key and the reason.
 pub fn load(folder: &Path) -> Result<Loaded, CatalogError> {
-    let [esprits, rarities] = [Source::read(folder, ESPRITS)?, Source::read(folder, RARITIES)?];
-    let settings = Source::read(folder, COLLECTION)?;
-    let shared = [esprits, rarities];
-    let whole = [shared.as_slice(), std::slice::from_ref(&settings)].concat();
+    let shared = [Source::read(folder, ESPRITS)?, Source::read(folder, RARITIES)?];
+    let mut whole = shared.to_vec();
+    whole.push(Source::read(folder, COLLECTION)?);
+    for name in [EQUIPMENT, SYNERGIES] {
+        if folder.join(name).exists() {
+            whole.push(Source::read(folder, name)?);
+        }
+    }
     let kept = [kept(Kind::Esprits, &shared)?, kept(Kind::Collection, &whole)?];
-    let (rarities, species) = self::esprits(&shared)?;
-    let [hash, esprits_hash] = [kept[1].hash, kept[0].hash];
-    let settings = settings.parse::<SettingsTable>()?.settings()?;
-    Ok(Loaded { catalog: Catalog { hash, esprits_hash, rarities, species, settings }, kept })
+    let catalog = catalog(&whole, [kept[1].hash, kept[0].hash])?;
+    Ok(Loaded { catalog, kept })
+}
+
+/// Reads all files, and tests what must hold between them.
+fn catalog(sources: &[Source], [hash, esprits_hash]: [CatalogHash; 2]) -> Result<Catalog, CatalogError> {
+    let (rarities, species) = esprits(sources)?;
+    let numbers = source(sources, COLLECTION)?.parse::<CollectionTable>()?.numbers(&rarities)?;
+    for (id, one) in &species {
+        let fault = |key: &str, found: &str| {
+            Err(CatalogError::new(ESPRITS, format!("{id}.{key}"), format!("{found} is not in {COLLECTION}")))
+        };
+        if !numbers.elements.contains_key(&one.element) {
+            return fault("element", one.element.as_str());
+        }
+        if !numbers.classes.contains_key(&one.class) {
+            return fault("class", one.class.as_str());
+        }
+    }
+    let equipment = match source(sources, EQUIPMENT) {
+        Ok(source) => worn::equipment(source.parse()?)?,
+        Err(_) => BTreeMap::new(),
+    };
+    let synergies = match source(sources, SYNERGIES) {
+        Ok(source) => worn::synergies(source.parse()?, &numbers)?,
+        Err(_) => BTreeMap::new(),
+    };
+    let Numbers { settings, growth, elements, classes } = numbers;
+    Ok(Catalog { hash, esprits_hash, rarities, species, elements, classes, equipment, synergies, growth, settings })
+}
+
+fn source<'a>(sources: &'a [Source], name: &str) -> Result<&'a Source, CatalogError> {
+    let found = sources.iter().find(|source| source.name == name);
+    found.ok_or_else(|| CatalogError::new(name, "", "is missing"))
 }
 
 /// Tests that `next` takes nothing away that players may have, of what `before`, a kept text of species and rarities, had.
@@ -128,12 +180,8 @@ fn kept(kind: Kind, sources: &[Source]) -> Result<Kept, CatalogError> {
 type Esprits = (BTreeMap<RarityId, Rarity>, BTreeMap<SpeciesId, Species>);
 
 fn esprits(sources: &[Source]) -> Result<Esprits, CatalogError> {
-    let source = |name: &str| {
-        let found = sources.iter().find(|source| source.name == name);
-        found.ok_or_else(|| CatalogError::new(name, "", "is missing"))
-    };
-    let rarities: BTreeMap<RarityId, RarityTable> = source(RARITIES)?.parse()?;
-    let species: BTreeMap<SpeciesId, SpeciesTable> = source(ESPRITS)?.parse()?;
+    let rarities: BTreeMap<RarityId, RarityTable> = source(sources, RARITIES)?.parse()?;
+    let species: BTreeMap<SpeciesId, SpeciesTable> = source(sources, ESPRITS)?.parse()?;
     if species.is_empty() {
         return Err(CatalogError::new(ESPRITS, "", "has no species"));
     }

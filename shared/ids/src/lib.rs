@@ -79,6 +79,24 @@ define_ids! {
     /// One of the ways in which a banner's summons are paid: 1 to 32 of `a-z 0-9 _`.
     CostId, "cost_id", Rule::lower(32, "_");
 
+    /// What an esprit's powers are of: 1 to 32 of `a-z 0-9 _`.
+    ElementId, "element", Rule::lower(32, "_");
+
+    /// What an esprit does in a team: 1 to 32 of `a-z 0-9 _`.
+    ClassId, "class", Rule::lower(32, "_");
+
+    /// One piece of equipment for ever: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    EquipmentId, "equipment_id", Rule::name(64);
+
+    /// What kind a piece of equipment is of: 1 to 64 of `a-z 0-9 _`.
+    EquipmentKindId, "kind_id", Rule::lower(64, "_");
+
+    /// Where a piece of equipment is worn: 1 to 32 of `a-z 0-9 _`.
+    EquipmentSlotId, "slot_id", Rule::lower(32, "_");
+
+    /// What members of a team do for each other: 1 to 64 of `a-z 0-9 _`.
+    SynergyId, "synergy_id", Rule::lower(64, "_");
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }

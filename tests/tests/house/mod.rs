@@ -1,6 +1,7 @@
 //! The rules of the house: each scans the tree as it is now, folders of tomorrow included, and is shown a file that breaks it.
 
 mod files;
+mod formula;
 mod ledger;
 mod migrations;
 mod requirements;

@@ -3,20 +3,17 @@
 use std::collections::BTreeMap;
 
 use auric_catalog::CatalogError;
-use auric_ids::{AssetId, RarityId, SpeciesId};
+use auric_ids::{AssetId, ClassId, ElementId, RarityId, SpeciesId};
 use serde::Deserialize;
 
-use super::{COLLECTION, ESPRITS, RARITIES};
-use crate::domain::{Rarity, Reward, Settings, Species, Stats};
+use super::{ESPRITS, RARITIES};
+use crate::domain::{Rarity, Reward, Species, Stats};
 
 /// Units that one reward may give: what every store and every JSON reader can hold.
 const UNITS_MAX: u64 = (1 << 53) - 1;
 
 /// The most that a base stat may be.
 const STAT_MAX: u64 = 1_000_000;
-
-/// The most esprits that a player may be let have.
-const ESPRITS_MAX: u64 = 1_000_000;
 
 /// One `[rarity]` of `rarities.toml`.
 #[derive(Debug, Deserialize)]
@@ -41,8 +38,8 @@ struct RewardTable {
 pub struct SpeciesTable {
     name: String,
     rarity: RarityId,
-    element: String,
-    class: String,
+    element: ElementId,
+    class: ClassId,
     base_stats: StatsTable,
     #[serde(default)]
     retired: bool,
@@ -55,13 +52,6 @@ struct StatsTable {
     attack: u64,
     defense: u64,
     speed: u64,
-}
-
-/// `collection.toml`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SettingsTable {
-    esprits_max: u64,
 }
 
 /// The rarities that the tables describe.
@@ -117,16 +107,5 @@ impl SpeciesTable {
             base_stats: Stats { hp, attack, defense, speed },
             retired: self.retired,
         })
-    }
-}
-
-impl SettingsTable {
-    /// The numbers that the file sets.
-    pub fn settings(self) -> Result<Settings, CatalogError> {
-        if !(1..=ESPRITS_MAX).contains(&self.esprits_max) {
-            let reason = format!("must be 1 to {ESPRITS_MAX}, is {}", self.esprits_max);
-            return Err(CatalogError::new(COLLECTION, "esprits_max", reason));
-        }
-        Ok(Settings { esprits_max: self.esprits_max })
     }
 }

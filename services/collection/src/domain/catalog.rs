@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use auric_catalog::CatalogHash;
-use auric_ids::{AssetId, RarityId, SpeciesId};
+use auric_ids::{AssetId, ClassId, ElementId, EquipmentKindId, EquipmentSlotId, RarityId, SpeciesId, SynergyId};
+
+use super::{Stats, Synergy};
 
 /// The rules of the game, as far as the collection goes by them.
 #[derive(Clone, Debug)]
@@ -16,6 +18,16 @@ pub struct Catalog {
     pub rarities: BTreeMap<RarityId, Rarity>,
     /// Every species, the retired ones too.
     pub species: BTreeMap<SpeciesId, Species>,
+    /// What players call each element.
+    pub elements: BTreeMap<ElementId, String>,
+    /// Every class.
+    pub classes: BTreeMap<ClassId, Class>,
+    /// Every kind of equipment.
+    pub equipment: BTreeMap<EquipmentKindId, EquipmentKind>,
+    /// What members of a team do for each other.
+    pub synergies: BTreeMap<SynergyId, Synergy>,
+    /// How esprits grow.
+    pub growth: Growth,
     /// The numbers of the collection itself.
     pub settings: Settings,
 }
@@ -48,26 +60,44 @@ pub struct Species {
     /// How rare it is.
     pub rarity: RarityId,
     /// Its element.
-    pub element: String,
+    pub element: ElementId,
     /// Its class.
-    pub class: String,
+    pub class: ClassId,
     /// Its stats at level 1.
     pub base_stats: Stats,
     /// Whether none comes any more; those that players have stay.
     pub retired: bool,
 }
 
-/// What an esprit is good at.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// How much it bears.
-    pub hp: u64,
-    /// How hard it hits.
-    pub attack: u64,
-    /// How much it parries.
-    pub defense: u64,
-    /// How early it acts.
-    pub speed: u64,
+/// How esprits grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// How many thousandths of the base stat each level adds.
+    pub permille_per_level: u64,
+    /// The highest level, by rarity.
+    pub level_max: BTreeMap<RarityId, u32>,
+}
+
+/// What an esprit does in a team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Class {
+    /// What players call it.
+    pub name: String,
+    /// How many thousandths of power a point of each stat is worth.
+    pub power_weights: Stats,
+}
+
+/// A kind of equipment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EquipmentKind {
+    /// What players call it.
+    pub name: String,
+    /// Where it is worn: one piece a place.
+    pub slot: EquipmentSlotId,
+    /// What it adds to each stat.
+    pub flat: Stats,
+    /// How many thousandths of each stat it adds then.
+    pub permille: Stats,
 }
 
 /// The numbers of the collection itself.
@@ -75,4 +105,6 @@ pub struct Stats {
 pub struct Settings {
     /// Esprits that one player may have, promised ones included.
     pub esprits_max: u64,
+    /// Members of a team: 1 to [`super::TEAM_SIZE_MAX`].
+    pub team_size: usize,
 }

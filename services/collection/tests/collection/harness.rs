@@ -7,7 +7,7 @@ use auric_catalog::CatalogHash;
 use auric_collection::Handlers;
 use auric_collection::catalog::{Kept, Kind};
 use auric_collection::domain::{
-    Ask, Catalog, Esprit, Part, Rarity, Refusal, Reward, Rules, Settings, Species, Stats, Verdict,
+    Ask, Catalog, Class, Esprit, Growth, Part, Rarity, Refusal, Reward, Rules, Settings, Species, Stats, Verdict,
 };
 use auric_collection::store::{self, CollectionStore, EspritsQuery};
 use auric_db::{Database, PostgresSettings};
@@ -167,18 +167,25 @@ pub fn rules(esprits_max: u64) -> Rules {
     let fox = Species {
         name: "Fox".to_owned(),
         rarity: "common".parse().unwrap(),
-        element: "fire".to_owned(),
-        class: "striker".to_owned(),
+        element: "fire".parse().unwrap(),
+        class: "striker".parse().unwrap(),
         base_stats: Stats { hp: 70, attack: 20, defense: 8, speed: 11 },
         retired: false,
     };
+    let power_weights = Stats { hp: 250, attack: 2_200, defense: 700, speed: 1_100 };
+    let striker = Class { name: "Striker".to_owned(), power_weights };
     let common = Rarity { name: "Common".to_owned(), rank: 1, dissolve_rewards: rewards };
     let catalog = Catalog {
         hash: CatalogHash::from_bytes([8; 32]),
         esprits_hash: CATALOG,
         rarities: BTreeMap::from([("common".parse().unwrap(), common)]),
         species: BTreeMap::from([("fox".parse().unwrap(), fox)]),
-        settings: Settings { esprits_max },
+        elements: BTreeMap::from([("fire".parse().unwrap(), "Fire".to_owned())]),
+        classes: BTreeMap::from([("striker".parse().unwrap(), striker)]),
+        equipment: BTreeMap::new(),
+        synergies: BTreeMap::new(),
+        growth: Growth { permille_per_level: 60, level_max: BTreeMap::from([("common".parse().unwrap(), 30)]) },
+        settings: Settings { esprits_max, team_size: 3 },
     };
     Rules { catalog: Arc::new(catalog) }
 }

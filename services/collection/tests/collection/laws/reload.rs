@@ -20,9 +20,14 @@ fn write(folder: &Path, esprits_max: u64, hp: u64) {
         "[fox]\nname = \"Fox\"\nrarity = \"common\"\nelement = \"fire\"\nclass = \"striker\"\n\
          base_stats = {{ hp = {hp}, attack = 2, defense = 3, speed = 4 }}\n"
     );
+    let numbers = format!(
+        "esprits_max = {esprits_max}\n[team]\nsize = 3\n[growth]\npermille_per_level = 60\n[growth.level_max]\ncommon = 30\n\
+         [elements]\nfire = \"Fire\"\n[classes.striker]\nname = \"Striker\"\n\
+         power_weights = {{ hp = 1, attack = 2, defense = 3, speed = 4 }}\n"
+    );
     std::fs::write(folder.join("rarities.toml"), rarities).unwrap();
     std::fs::write(folder.join("esprits.toml"), fox).unwrap();
-    std::fs::write(folder.join("collection.toml"), format!("esprits_max = {esprits_max}\n")).unwrap();
+    std::fs::write(folder.join("collection.toml"), numbers).unwrap();
 }
 
 async fn a_promise_sees_the_old_catalog_or_the_new_one(shelf: Shelf) {
