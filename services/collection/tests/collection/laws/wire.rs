@@ -1,7 +1,7 @@
 //! What callers get by gRPC: every bad field named, every reason a program can act on, and one line for each change (R-O1).
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use auric_api::collection::v1::collection_service_client::CollectionServiceClient;
 use auric_api::collection::v1::{GetEspritRequest, ListEspritsRequest};
@@ -175,9 +175,26 @@ async fn every_refusal_has_its_reason_and_its_code() {
     assert_eq!((missing.code(), problem(&missing).reason.as_str()), (Code::NotFound, "ESPRIT_NOT_FOUND"));
 }
 
-/// Lines as they are written.
+/// Every line that this process writes. One subscriber for all threads: with one for a single thread, a statement that another thread comes by
+/// first counts as one that nobody listens to.
+static LINES: LazyLock<Lines> = LazyLock::new(|| {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    tracing_subscriber::fmt().json().with_writer(move || writer.clone()).init();
+    lines
+});
+
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Lines {
+    /// The lines of one caller: laws that run beside this one have others.
+    fn of(&self, caller: &str) -> Vec<serde_json::Value> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines.map(|line| line["fields"].clone()).filter(|fields| fields["caller"] == caller).collect()
+    }
+}
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -193,26 +210,26 @@ impl Write for Lines {
 #[tokio::test]
 async fn success_and_failure_of_every_change_leave_one_line() {
     // R-O1
+    fn by_liner<T>(request: T) -> Request<T> {
+        let mut request = Request::new(request);
+        request.metadata_mut().insert("auric-caller", "liner".parse().unwrap());
+        request
+    }
+    let lines = LazyLock::force(&LINES);
     let served = Served::new().await;
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let subscriber = tracing_subscriber::fmt().json().with_writer(move || writer.clone()).finish();
-    let listening = tracing::subscriber::set_default(subscriber);
     let mut participant = served.participant();
-    participant.prepare(prepare(1, &in_force())).await.unwrap();
-    participant.commit(commit(1, &["emberling", "emberling"])).await.unwrap();
-    participant.cancel(CancelRequest { operation_id: operation(1), player_id: "p".to_owned() }).await.unwrap_err();
-    participant.cancel(CancelRequest::default()).await.unwrap_err();
-    drop(listening);
+    participant.prepare(by_liner(prepare(1, &in_force()))).await.unwrap();
+    participant.commit(by_liner(commit(1, &["emberling", "emberling"]))).await.unwrap();
+    let cancel = CancelRequest { operation_id: operation(1), player_id: "p".to_owned() };
+    participant.cancel(by_liner(cancel)).await.unwrap_err();
+    participant.cancel(by_liner(CancelRequest::default())).await.unwrap_err();
 
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    let fields = |line: &str| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let field = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
-        let success = line["fields"]["success"].as_bool().unwrap();
-        ["method", "player_id", "amount", "error", "operation_id"].map(field).into_iter().chain([success.to_string()])
+    let told = |fields: &serde_json::Value| {
+        let field = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();
+        let texts = ["method", "player_id", "amount", "error", "operation_id"].map(field);
+        format!("{}|{}", texts.join("|"), fields["success"].as_bool().unwrap())
     };
-    let lines: Vec<String> = text.lines().map(|line| fields(line).collect::<Vec<_>>().join("|")).collect();
+    let lines: Vec<String> = lines.of("liner").iter().map(told).collect();
     let id = operation(1);
     assert_eq!(
         lines,
