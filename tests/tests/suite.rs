@@ -7,4 +7,5 @@ mod examples;
 mod gateway;
 mod house;
 mod readme;
+mod summon;
 mod wallet;

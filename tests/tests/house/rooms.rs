@@ -110,7 +110,7 @@ fn only_a_store_knows_sql() {
 
 fn only_grpc_knows_protobuf(tree: &Tree) -> Vec<String> {
     let clients =
-        ["cli", "bench", "tests", "shared/api", "shared/auth", "shared/client", "shared/server", "shared/status"];
+        ["cli", "bench", "tests", "shared/api", "shared/auth", "shared/client", "shared/edge", "shared/server", "shared/status"];
     naming(
         tree,
         |file| file.is_in_folder("grpc") || file.is_below(&clients),

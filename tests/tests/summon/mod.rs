@@ -1,0 +1,7 @@
+//! Summons over three services: paid if and only if delivered.
+
+mod books;
+mod faults;
+mod matrix;
+mod races;
+mod town;
