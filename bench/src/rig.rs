@@ -187,7 +187,8 @@ impl Rig {
     ///
     /// As [`Self::wallet`].
     pub async fn up(&mut self) -> Result<Target> {
-        let mut words = words(&["up", "--port", "{port}", "--log", "info", "--log-format", "json", "--game"]);
+        let mut words = words(&["up", "--port", "{port}", "--summon-port", "0", "--collection-port", "0"]);
+        words.extend(["--log", "info", "--log-format", "json", "--game"].map(Into::into));
         words.push(self.installation.catalog.clone().into());
         words.push("--data".into());
         words.push(self.folder.path().join(format!("data-{}", self.started)).into());

@@ -29,26 +29,58 @@ pub struct Client {
     trace_id: String,
 }
 
+/// One of the services that commands ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Who owns every balance.
+    Wallet,
+    /// Who draws from banners.
+    Summon,
+    /// Who owns what players have collected.
+    Collection,
+    /// The door for payment providers, as its operators see it.
+    Gateway,
+}
+
+impl Peer {
+    /// Where it is.
+    pub fn url(self, settings: &ClientSettings) -> &str {
+        match self {
+            Self::Wallet => &settings.wallet,
+            Self::Summon => &settings.summon,
+            Self::Collection => &settings.collection,
+            Self::Gateway => &settings.gateway,
+        }
+    }
+
+    /// The setting that says so.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Wallet => "client.wallet",
+            Self::Summon => "client.summon",
+            Self::Collection => "client.collection",
+            Self::Gateway => "client.gateway",
+        }
+    }
+}
+
 impl Client {
     /// Connects to the wallet.
     ///
     /// # Errors
     ///
-    /// [`Fault::Config`] for what is no URL, `UNAVAILABLE` when nobody answers there.
+    /// As [`Self::connect_to`].
     pub async fn connect(settings: &ClientSettings) -> Result<Self, Fault> {
-        Self::connect_at("client.wallet", &settings.wallet, settings).await
+        Self::connect_to(Peer::Wallet, settings).await
     }
 
-    /// Connects to the gateway, as an operator.
+    /// Connects to a service.
     ///
     /// # Errors
     ///
-    /// As [`Self::connect`].
-    pub async fn connect_to_gateway(settings: &ClientSettings) -> Result<Self, Fault> {
-        Self::connect_at("client.gateway", &settings.gateway, settings).await
-    }
-
-    async fn connect_at(key: &str, url: &str, settings: &ClientSettings) -> Result<Self, Fault> {
+    /// [`Fault::Config`] for what is no URL, `UNAVAILABLE` when nobody answers there.
+    pub async fn connect_to(peer: Peer, settings: &ClientSettings) -> Result<Self, Fault> {
+        let (key, url) = (peer.key(), peer.url(settings));
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|error| Fault::Config(format!("{key}: {url:?} is no URL: {error}")))?;
         let endpoint = with_tls(endpoint, url, settings)?;

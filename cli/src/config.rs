@@ -20,76 +20,22 @@ use serde::Deserialize;
 
 use crate::fault::Fault;
 
+mod collection;
 mod gateway;
+mod peer;
+mod summon;
+mod variables;
 
+pub use collection::CollectionSettings;
 pub use gateway::GatewaySettings;
+pub use summon::{Peers, SummonSettings};
+use variables::{DEFAULTS, VARIABLES};
 
 /// The file that is read when no other is named and it is there.
 const FILE_DEFAULT: &str = "auric.toml";
 
 /// The variable that names another file.
 const FILE_VARIABLE: &str = "AURIC_CONFIG";
-
-/// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 41] = [
-    ("AURIC_DATA", "data"),
-    ("AURIC_GAME", "game"),
-    ("AURIC_DRAIN_SECONDS", "drain_seconds"),
-    ("AURIC_THREADS", "threads"),
-    ("AURIC_LOG", "log.filter"),
-    ("AURIC_LOG_FORMAT", "log.format"),
-    ("AURIC_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
-    ("AURIC_SAMPLE_RATIO", "telemetry.sample_ratio"),
-    ("AURIC_METRICS_LISTEN", "telemetry.listen"),
-    ("AURIC_CALLERS", "access.callers"),
-    ("AURIC_TLS_CERTIFICATE", "access.certificate"),
-    ("AURIC_TLS_KEY", "access.key"),
-    ("AURIC_TLS_CLIENT_CA", "access.client_ca"),
-    ("AURIC_WALLET_LISTEN", "wallet.listen"),
-    ("AURIC_WALLET_DATABASE", "wallet.database"),
-    ("AURIC_WALLET_AUDIT_KEY", "wallet.audit_key"),
-    ("AURIC_WALLET_CONNECTIONS_MAX", "wallet.connections_max"),
-    ("AURIC_WALLET_NAMED_STATEMENTS", "wallet.named_statements"),
-    ("AURIC_WALLET_LANES_COUNT", "wallet.lanes.count"),
-    ("AURIC_WALLET_LANES_BATCH_MAX", "wallet.lanes.batch_max"),
-    ("AURIC_WALLET_LANES_QUEUE_MAX", "wallet.lanes.queue_max"),
-    ("AURIC_GATEWAY_LISTEN", "gateway.listen"),
-    ("AURIC_GATEWAY_ADMIN_LISTEN", "gateway.admin_listen"),
-    ("AURIC_GATEWAY_DATABASE", "gateway.database"),
-    ("AURIC_GATEWAY_BEHIND_PROXY", "gateway.behind_proxy"),
-    ("AURIC_GATEWAY_WALLET", "gateway.wallet"),
-    ("AURIC_GATEWAY_CREDENTIAL", "gateway.credential"),
-    ("AURIC_GATEWAY_CREDENTIAL_FILE", "gateway.credential_file"),
-    ("AURIC_GATEWAY_CA", "gateway.ca"),
-    ("AURIC_GATEWAY_CERTIFICATE", "gateway.certificate"),
-    ("AURIC_GATEWAY_KEY", "gateway.key"),
-    ("AURIC_GATEWAY_STRIPE_SECRETS", "gateway.providers.stripe.secrets"),
-    ("AURIC_WALLET", "client.wallet"),
-    ("AURIC_GATEWAY", "client.gateway"),
-    ("AURIC_CALLER", "client.caller"),
-    ("AURIC_TIMEOUT_SECONDS", "client.timeout_seconds"),
-    ("AURIC_CREDENTIAL", "client.credential"),
-    ("AURIC_CREDENTIAL_FILE", "client.credential_file"),
-    ("AURIC_CLIENT_CA", "client.ca"),
-    ("AURIC_CLIENT_CERTIFICATE", "client.certificate"),
-    ("AURIC_CLIENT_KEY", "client.key"),
-];
-
-/// What holds where nothing is said.
-const DEFAULTS: [(&str, &str); 12] = [
-    ("data", "./data"),
-    ("drain_seconds", "10"),
-    ("log.filter", "info"),
-    ("log.format", "auto"),
-    ("telemetry.sample_ratio", "0.1"),
-    ("wallet.listen", "127.0.0.1:7401"),
-    ("gateway.listen", "127.0.0.1:7480"),
-    ("gateway.admin_listen", "127.0.0.1:7481"),
-    ("client.wallet", "http://127.0.0.1:7401"),
-    ("client.gateway", "http://127.0.0.1:7481"),
-    ("client.caller", "local"),
-    ("client.timeout_seconds", "10"),
-];
 
 /// All settings, each from the strongest source that names it.
 #[derive(Clone, Debug, Deserialize)]
@@ -112,6 +58,10 @@ pub struct Settings {
     pub access: AccessSettings,
     /// The wallet service.
     pub wallet: WalletSettings,
+    /// The collection service.
+    pub collection: CollectionSettings,
+    /// The summon service.
+    pub summon: SummonSettings,
     /// The gateway service.
     pub gateway: GatewaySettings,
     /// What the commands that talk to a service need.
@@ -204,6 +154,10 @@ pub struct WalletSettings {
 pub struct ClientSettings {
     /// The wallet's URL.
     pub wallet: String,
+    /// The summon service's URL.
+    pub summon: String,
+    /// The collection's URL.
+    pub collection: String,
     /// The gateway's URL for operators.
     pub gateway: String,
     /// Who asks.
@@ -265,6 +219,19 @@ impl Settings {
         let path = std::path::absolute(self.data.join(file)).map_err(|error| fault(error.to_string()))?;
         let text = path.to_str().ok_or_else(|| fault("the path must be UTF-8".to_owned()))?;
         Ok(format!("sqlite://{text}"))
+    }
+
+    /// Tests that a service of `auric up` can come to the others, where those ask who comes.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Config`] when the summon service has nothing to present.
+    pub fn everybody_is_somebody(&self) -> Result<(), Fault> {
+        if self.access.callers.is_none() || self.summon.presented().is_somebody() {
+            return Ok(());
+        }
+        let reason = "summon.credential: access.callers asks who comes, and the summon service has nothing to present";
+        Err(Fault::Config(reason.to_owned()))
     }
 
     /// What a process that runs as `service` tells, and where.

@@ -278,10 +278,16 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_of_the_wallet_is_documented() {
+    fn every_reason_of_a_service_is_documented() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/errors.md");
         let page = std::fs::read_to_string(path).unwrap();
-        for reason in auric_wallet::reasons::ALL {
+        let reasons = [
+            &auric_wallet::reasons::ALL[..],
+            &auric_collection::reasons::ALL,
+            &auric_summon::reasons::ALL,
+            &auric_gateway::reasons::ALL,
+        ];
+        for reason in reasons.concat() {
             assert!(page.lines().any(|line| line == format!("## {reason}")), "docs/errors.md has no section {reason}");
         }
     }

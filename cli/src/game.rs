@@ -35,15 +35,19 @@ pub fn find(settings: &Settings) -> Result<PathBuf, Fault> {
 
 /// The same; where there is none, writes the built-in catalog into the data folder, where it is the user's to change.
 ///
+/// A catalog that an earlier version wrote there gets the files that it has not; what is there stays as it is.
+///
 /// # Errors
 ///
 /// [`Fault::Data`] when it cannot be written.
-pub fn find_or_write(settings: &Settings) -> Result<PathBuf, Fault> {
-    if let Ok(folder) = find(settings) {
-        return Ok(folder);
-    }
+pub fn find_or_complete(settings: &Settings) -> Result<PathBuf, Fault> {
     let folder = settings.data.join(NAME);
-    write_built_in(&folder).map_err(|error| Fault::Data {
+    let found = find(settings).ok();
+    if let Some(found) = found.filter(|found| *found != folder) {
+        return Ok(found);
+    }
+    let written = if folder.is_dir() { complete(&folder) } else { write_built_in(&folder) };
+    written.map_err(|error| Fault::Data {
         folder: settings.data.clone(),
         reason: format!("the built-in catalog cannot be written to {}: {error}", folder.display()),
     })?;
@@ -58,6 +62,16 @@ fn write_built_in(folder: &Path) -> io::Result<()> {
     std::fs::rename(&unfinished, folder)
 }
 
+/// Writes the files that are absent, each under its name only when it is whole.
+fn complete(folder: &Path) -> io::Result<()> {
+    for file in BUILT_IN.files().filter(|file| !folder.join(file.path()).exists()) {
+        let unfinished = folder.join(file.path()).with_extension("unfinished");
+        std::fs::write(&unfinished, file.contents())?;
+        std::fs::rename(&unfinished, folder.join(file.path()))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +83,16 @@ mod tests {
         write_built_in(&game).unwrap();
         assert!(auric_wallet::check_catalog(&game).unwrap().assets > 0);
         assert!(!folder.path().join("game.unfinished").exists());
+    }
+
+    #[test]
+    fn a_catalog_of_an_earlier_version_gets_what_it_has_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = "[lumees]\nkind = \"currency\"\n";
+        std::fs::write(folder.path().join("assets.toml"), own).unwrap();
+        complete(folder.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(folder.path().join("assets.toml")).unwrap(), own);
+        assert!(auric_summon::check_catalog(folder.path()).unwrap().banners > 0);
+        assert!(auric_collection::check_catalog(folder.path()).unwrap().species > 0);
     }
 }

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 
 use crate::tree;
 
-/// The wallet's port in the examples; the shell puts a free one in its place.
-const PORT_SHOWN: &str = "7401";
+/// The ports in the examples, and how their services are called in variables; the shell puts free ones in their place.
+const PORTS_SHOWN: [(&str, &str); 3] = [("7401", "WALLET"), ("7402", "SUMMON"), ("7403", "COLLECTION")];
 
 /// How long one command may take, and how long a service may take to start or to stop.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -109,7 +109,8 @@ pub fn steps(markdown: &str) -> Vec<Step> {
 /// A folder with the built program, in which commands run one after the other.
 pub struct Shell {
     folder: TempDir,
-    port: u16,
+    /// In the order of [`PORTS_SHOWN`].
+    ports: [u16; 3],
     /// What `up` started, and keeps running until the next `up` or the end.
     service: Option<Child>,
 }
@@ -129,8 +130,7 @@ impl Shell {
         fs::write(&cargo, CARGO)?;
         fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         copy_folder(&tree::root().join("game"), &folder.path().join("game"))?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        Ok(Self { folder, port, service: None })
+        Ok(Self { folder, ports: free_ports()?, service: None })
     }
 
     /// Runs one command and holds its promises against it.
@@ -183,7 +183,7 @@ impl Shell {
         let mut command = self.command(&format!("exec {}", step.command));
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let service = self.service.insert(command.spawn().context("no shell")?);
-        let (port, path) = (self.port, self.folder.path().join("up.log"));
+        let (port, path) = (self.ports[0], self.folder.path().join("up.log"));
         wait_for("the start", || {
             let text = fs::read_to_string(&path).unwrap_or_default();
             if let Some(status) = service.try_wait()? {
@@ -196,12 +196,16 @@ impl Shell {
     }
 
     fn command(&self, line: &str) -> Command {
-        let line = line.replace(PORT_SHOWN, &self.port.to_string());
+        let ports = || self.ports.iter().zip(PORTS_SHOWN);
+        let line = ports().fold(line.to_owned(), |line, (port, (shown, _))| line.replace(shown, &port.to_string()));
         let mut command = Command::new("/bin/sh");
         command.args(["-c", r#"PATH="$1:$PATH"; export PATH; eval "$2""#, "sh"]);
         command.arg(self.folder.path().join(".programs")).arg(line).current_dir(self.folder.path()).process_group(0);
-        command.env("AURIC_WALLET_LISTEN", format!("127.0.0.1:{}", self.port));
-        command.env("AURIC_WALLET", format!("http://127.0.0.1:{}", self.port)).env("NO_COLOR", "1");
+        for (port, (_, service)) in ports() {
+            command.env(format!("AURIC_{service}_LISTEN"), format!("127.0.0.1:{port}"));
+            command.env(format!("AURIC_{service}"), format!("http://127.0.0.1:{port}"));
+        }
+        command.env("NO_COLOR", "1");
         command
     }
 
@@ -221,6 +225,17 @@ impl Drop for Shell {
             let _ = service.wait();
         }
     }
+}
+
+/// Ports that nobody listens on now, each another.
+fn free_ports() -> Result<[u16; 3]> {
+    // All are held before the first is let go, or two could be the same.
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let mut ports = [0; 3];
+    for (port, listener) in ports.iter_mut().zip(listeners) {
+        *port = listener?.local_addr()?.port();
+    }
+    Ok(ports)
 }
 
 fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
@@ -296,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_broken_promise_is_noticed() {
-        let shell_of = || Shell { folder: tempfile::tempdir().unwrap(), port: 1, service: None };
+        let shell_of = || Shell { folder: tempfile::tempdir().unwrap(), ports: [1; 3], service: None };
         let step = |command: &str, promises: &[&str]| Step {
             line: 1,
             command: command.to_owned(),

@@ -58,7 +58,7 @@ impl Bench {
         };
         // What is measured must not depend on what somebody keeps in the data folder.
         let folder = tempfile::tempdir().map_err(anyhow::Error::from)?;
-        let catalog = game::find_or_write(&Settings { data: folder.path().to_owned(), ..settings.clone() })?;
+        let catalog = game::find_or_complete(&Settings { data: folder.path().to_owned(), ..settings.clone() })?;
         let report = auric_bench::wallet(&options, Installation::of_this_program(&catalog)?).await?;
         output.show(&report, auric_bench::Report::text)?;
         let missed = report.missed().len();

@@ -1,23 +1,26 @@
 //! `auric check`: whether everything is in order, before a start and while it runs.
 
-use auric_db::{Database, PostgresSettings};
-use auric_wallet::StartError;
+use std::path::Path;
+
+use auric_collection::Collection;
+use auric_gateway::Gateway;
+use auric_summon::Summon;
+use auric_wallet::Wallet;
 use serde::Serialize;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::services::gateway::{check_products, gateway_fault};
-use super::services::{self, check_catalog, wallet_fault};
-use super::{Places, Target};
-use crate::client::Client;
+use super::services::{self, Service, check_catalog};
+use super::{Others, Places, Target};
+use crate::client::{Client, Peer};
 use crate::config::{Flags, Settings, Surroundings};
 use crate::fault::Fault;
 use crate::output::Output;
 use crate::{game, lock};
 
-/// Checks the settings, the catalog, the database, and the health of the running service.
+/// Checks the settings, the catalog, the databases, and the health of the running services.
 ///
 /// What is not there yet (a database before the first start, a service that is not running) is absent, and no failure.
 #[derive(Debug, clap::Args)]
@@ -40,6 +43,9 @@ pub struct Check {
 
     #[command(flatten)]
     pub target: Target,
+
+    #[command(flatten)]
+    others: Others,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,7 +56,7 @@ struct Report {
 
 #[derive(Debug, Serialize)]
 struct Line {
-    name: &'static str,
+    name: String,
     state: State,
     detail: String,
 }
@@ -65,7 +71,8 @@ enum State {
 
 impl Check {
     pub fn flags(&self) -> Flags {
-        [self.places.flags(), self.target.flags(), vec![("wallet.database", self.wallet_database.clone())]].concat()
+        let own = vec![("wallet.database", self.wallet_database.clone())];
+        [self.places.flags(), self.target.flags(), self.others.flags(), own].concat()
     }
 
     pub async fn run(
@@ -77,15 +84,16 @@ impl Check {
         let checks = match settings {
             Ok(settings) => {
                 let catalog = game::find(&settings);
-                let mut lines = vec![
-                    config_line(surroundings),
-                    catalog_line(catalog.as_deref()),
-                    database_line(&settings).await,
-                    wallet_line(&settings, self.serving).await,
-                ];
+                let mut lines = vec![config_line(surroundings), catalog_line(&settings, catalog.as_deref())];
+                lines.push(database_line::<Wallet>(&settings).await);
+                lines.push(service_line::<Wallet>(&settings, Peer::Wallet, self.serving).await);
+                lines.push(database_line::<Collection>(&settings).await);
+                lines.push(service_line::<Collection>(&settings, Peer::Collection, self.serving).await);
+                lines.push(database_line::<Summon>(&settings).await);
+                lines.push(service_line::<Summon>(&settings, Peer::Summon, self.serving).await);
                 if settings.has_gateway() {
-                    lines.push(inbox_line(&settings).await);
-                    lines.push(gateway_line(&settings, self.serving).await);
+                    lines.push(database_line::<Gateway>(&settings).await);
+                    lines.push(service_line::<Gateway>(&settings, Peer::Gateway, self.serving).await);
                 }
                 lines
             }
@@ -99,11 +107,15 @@ impl Check {
 }
 
 impl Line {
-    fn of(name: &'static str, checked: Result<String, Fault>) -> Self {
+    fn of(name: impl Into<String>, checked: Result<String, Fault>) -> Self {
         match checked {
-            Ok(detail) => Self { name, state: State::Ok, detail },
-            Err(fault) => Self { name, state: State::Failed, detail: fault.to_string() },
+            Ok(detail) => Self { name: name.into(), state: State::Ok, detail },
+            Err(fault) => Self { name: name.into(), state: State::Failed, detail: fault.to_string() },
         }
+    }
+
+    fn absent(name: impl Into<String>, detail: String) -> Self {
+        Self { name: name.into(), state: State::Absent, detail }
     }
 }
 
@@ -117,100 +129,51 @@ fn config_line(surroundings: &Surroundings) -> Line {
     Line::of("config", Ok(detail))
 }
 
-fn catalog_line(catalog: Result<&std::path::Path, &Fault>) -> Line {
-    let folder = match catalog {
-        Ok(folder) => folder,
+fn catalog_line(settings: &Settings, catalog: Result<&Path, &Fault>) -> Line {
+    const NAME: &str = "catalog";
+    match catalog {
+        Ok(folder) => Line::of(NAME, whole_catalog(settings, folder)),
         // `auric up` brings its own catalog, so that none is no fault yet.
-        Err(fault) => return Line { name: "catalog", state: State::Absent, detail: fault.to_string() },
-    };
-    let valid = |summary: auric_wallet::CatalogSummary| {
-        check_products(folder)?;
-        Ok(format!("{}: {} assets, {}", folder.display(), summary.assets, summary.hash))
-    };
-    Line::of("catalog", check_catalog(folder).and_then(valid))
+        Err(fault) => Line::absent(NAME, fault.to_string()),
+    }
 }
 
-async fn database_line(settings: &Settings) -> Line {
-    const NAME: &str = "wallet database";
-    let database = match settings.wallet_database() {
+fn whole_catalog(settings: &Settings, folder: &Path) -> Result<String, Fault> {
+    let wallet = check_catalog::<Wallet>(folder)?;
+    let species = check_catalog::<Collection>(folder)?.species;
+    let banners = check_catalog::<Summon>(folder)?.banners;
+    if settings.has_gateway() || folder.join("products.toml").exists() {
+        check_catalog::<Gateway>(folder)?;
+    }
+    let auric_wallet::CatalogSummary { assets, hash, .. } = wallet;
+    Ok(format!("{}: {assets} assets, {hash}; {species} species, {banners} banners", folder.display()))
+}
+
+async fn database_line<S: Service>(settings: &Settings) -> Line {
+    let name = format!("{} database", S::NAME);
+    let database = match S::database(settings) {
         Ok(database) => database,
-        Err(fault) => return Line::of(NAME, Err(fault)),
-    };
-    let shown = services::without_password(&database);
-    if lock::sqlite_path(&database).is_some_and(|path| !path.exists()) {
-        let detail = format!("{shown} is not made yet: `auric up` or `auric migrate` makes it");
-        return Line { name: NAME, state: State::Absent, detail };
-    }
-    let looked = look_at_database(&database, settings.wallet.named_statements).await;
-    let looked = looked.map_err(|error| wallet_fault(error, std::path::Path::new(""), &database));
-    Line::of(NAME, looked.map(|()| format!("{shown} answers and is migrated")))
-}
-
-/// Connects beside what may be running, and changes nothing.
-async fn look_at_database(database: &str, named_statements: Option<bool>) -> Result<(), StartError> {
-    let named_statements = named_statements.unwrap_or(PostgresSettings::default().named_statements);
-    let database = Database::connect(database, PostgresSettings { connections_max: 1, named_statements }).await?;
-    let pending = auric_db::pending(&database, auric_wallet::store::migrator(&database)).await;
-    database.close().await;
-    match pending? {
-        None => Ok(()),
-        Some(pending) => Err(StartError::NotMigrated { pending }),
-    }
-}
-
-async fn inbox_line(settings: &Settings) -> Line {
-    const NAME: &str = "gateway database";
-    let database = match settings.gateway_database() {
-        Ok(database) => database,
-        Err(fault) => return Line::of(NAME, Err(fault)),
-    };
-    let shown = services::without_password(&database);
-    if lock::sqlite_path(&database).is_some_and(|path| !path.exists()) {
-        let detail = format!("{shown} is not made yet: `auric up` or `auric migrate` makes it");
-        return Line { name: NAME, state: State::Absent, detail };
-    }
-    let looked = look_at_inbox(&database, settings.gateway.named_statements).await;
-    let looked = looked.map_err(|error| gateway_fault(error, std::path::Path::new(""), &database));
-    Line::of(NAME, looked.map(|()| format!("{shown} answers and is migrated")))
-}
-
-async fn look_at_inbox(database: &str, named: Option<bool>) -> Result<(), auric_gateway::StartError> {
-    let named_statements = named.unwrap_or(PostgresSettings::default().named_statements);
-    let database = Database::connect(database, PostgresSettings { connections_max: 1, named_statements }).await?;
-    let pending = auric_db::pending(&database, auric_gateway::store::migrator(&database)).await;
-    database.close().await;
-    match pending? {
-        None => Ok(()),
-        Some(pending) => Err(auric_gateway::StartError::NotMigrated { pending }),
-    }
-}
-
-async fn wallet_line(settings: &Settings, serving: bool) -> Line {
-    let client = Client::connect(&settings.client).await;
-    service_line("wallet service", &settings.client.wallet, client, auric_wallet::SERVICE_NAME, serving).await
-}
-
-async fn gateway_line(settings: &Settings, serving: bool) -> Line {
-    let client = Client::connect_to_gateway(&settings.client).await;
-    service_line("gateway service", &settings.client.gateway, client, auric_gateway::SERVICE_NAME, serving).await
-}
-
-async fn service_line(
-    name: &'static str,
-    url: &str,
-    client: Result<Client, Fault>,
-    service: &str,
-    serving: bool,
-) -> Line {
-    let client = match client {
-        Ok(client) => client,
-        Err(fault @ Fault::Problem { .. }) if !serving => {
-            return Line { name, state: State::Absent, detail: fault.to_string() };
-        }
         Err(fault) => return Line::of(name, Err(fault)),
     };
+    let shown = services::without_password(&database);
+    if lock::sqlite_path(&database).is_some_and(|path| !path.exists()) {
+        return Line::absent(name, format!("{shown} is not made yet: `auric up` or `auric migrate` makes it"));
+    }
+    let looked = services::look_at_database::<S>(settings).await;
+    Line::of(name, looked.map(|()| format!("{shown} answers and is migrated")))
+}
+
+async fn service_line<S: Service>(settings: &Settings, peer: Peer, serving: bool) -> Line {
+    let name = format!("{} service", S::NAME);
+    let client = match Client::connect_to(peer, &settings.client).await {
+        Ok(client) => client,
+        Err(fault @ Fault::Problem { .. }) if !serving => return Line::absent(name, fault.to_string()),
+        Err(fault) => return Line::of(name, Err(fault)),
+    };
+    let url = peer.url(&settings.client);
     let asked = async {
-        let request = client.request(HealthCheckRequest { service: service.to_owned() })?;
+        let service = S::names().first().copied().unwrap_or_default().to_owned();
+        let request = client.request(HealthCheckRequest { service })?;
         let answer =
             HealthClient::new(client.channel.clone()).check(request).await.map_err(|status| client.fault(&status))?;
         match answer.into_inner().status() {
@@ -232,7 +195,7 @@ fn text(report: &Report, output: Output) -> String {
             State::Absent => "absent",
             State::Failed => "FAILED",
         };
-        table.add_row([line.name, state, &line.detail]);
+        table.add_row([line.name.as_str(), state, &line.detail]);
     }
     crate::output::render(&table)
 }

@@ -1,30 +1,47 @@
 //! `auric migrate`: brings the databases up to this version.
 
+use auric_collection::Collection;
+use auric_gateway::Gateway;
+use auric_summon::Summon;
+use auric_wallet::Wallet;
 use serde::Serialize;
 
 use super::Places;
-use super::services::gateway::migrate_gateway;
-use super::services::{self, Schema};
+use super::services::{self, Schema, Service};
 use crate::config::{Flags, Settings};
 use crate::fault::Fault;
 use crate::lock::{self, FileLock};
 use crate::output::Output;
 
-/// Brings every service's database up to this version's schema.
+/// Brings the services' databases up to this version's schema.
 ///
-/// Safe to repeat. `auric up` does it by itself; a deployment does it before `auric serve`.
+/// Where settings name databases, those; where they name none, every service's file in the data folder. Safe to repeat. `auric up` does it by itself; a
+/// deployment does it before `auric serve`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   auric migrate                                              the files in ./data
-  auric migrate --wallet-database postgres://auric@db/wallet")]
+  auric migrate --wallet-database postgres://auric@db/wallet
+  auric migrate --service summon --service collection        only theirs, in ./data")]
 pub struct Migrate {
     #[command(flatten)]
     places: Places,
 
+    /// Only this service's database; may be given several times.
+    #[arg(long = "service", value_name = "SERVICE", value_parser = SERVICES)]
+    services: Vec<String>,
+
     /// The wallet's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_WALLET_DATABASE`].
     #[arg(long, value_name = "URL")]
     wallet_database: Option<String>,
+
+    /// The collection's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_COLLECTION_DATABASE`].
+    #[arg(long, value_name = "URL")]
+    collection_database: Option<String>,
+
+    /// The summon service's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_SUMMON_DATABASE`].
+    #[arg(long, value_name = "URL")]
+    summon_database: Option<String>,
 
     /// The gateway's database, where there is a gateway: `sqlite://PATH` or `postgres://…` [variable: `AURIC_GATEWAY_DATABASE`].
     #[arg(long, value_name = "URL")]
@@ -34,6 +51,9 @@ pub struct Migrate {
     #[arg(long)]
     pub json: bool,
 }
+
+/// The services that have a database.
+const SERVICES: [&str; 4] = [Wallet::NAME, Collection::NAME, Summon::NAME, Gateway::NAME];
 
 #[derive(Debug, Serialize)]
 struct Done {
@@ -51,24 +71,54 @@ impl Migrate {
     pub fn flags(&self) -> Flags {
         let own = vec![
             ("wallet.database", self.wallet_database.clone()),
+            ("collection.database", self.collection_database.clone()),
+            ("summon.database", self.summon_database.clone()),
             ("gateway.database", self.gateway_database.clone()),
         ];
         [self.places.flags(), own].concat()
     }
 
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
-        let database = settings.wallet_database()?;
-        let _wallet_lock = prepare(&database)?;
-        let schema = services::migrate_wallet(settings).await?;
-        let mut databases = vec![migrated("wallet", &database, schema)];
-        if settings.has_gateway() {
-            let database = settings.gateway_database()?;
-            let _gateway_lock = prepare(&database)?;
-            databases.push(migrated("gateway", &database, migrate_gateway(settings).await?));
+        let chosen = self.chosen(settings);
+        let mut databases = Vec::new();
+        if chosen.contains(&Wallet::NAME) {
+            databases.push(migrate::<Wallet>(settings).await?);
         }
-        let done = Done { databases };
-        output.show(&done, |done| text(done, output))
+        if chosen.contains(&Collection::NAME) {
+            databases.push(migrate::<Collection>(settings).await?);
+        }
+        if chosen.contains(&Summon::NAME) {
+            databases.push(migrate::<Summon>(settings).await?);
+        }
+        if chosen.contains(&Gateway::NAME) {
+            databases.push(migrate::<Gateway>(settings).await?);
+        }
+        output.show(&Done { databases }, |done| text(done, output))
     }
+
+    /// Those that are asked for; else those whose databases are named; else all. A deployment of one service is not given files for the others.
+    fn chosen(&self, settings: &Settings) -> Vec<&'static str> {
+        let asked = |name: &&str| self.services.iter().any(|service| service == name);
+        if !self.services.is_empty() {
+            return SERVICES.into_iter().filter(asked).collect();
+        }
+        let all = [
+            (Wallet::NAME, Wallet::has_named_database(settings)),
+            (Collection::NAME, Collection::has_named_database(settings)),
+            (Summon::NAME, Summon::has_named_database(settings)),
+            (Gateway::NAME, settings.has_gateway()),
+        ];
+        let is_any_named = all[..3].iter().any(|(_, is_named)| *is_named) || Gateway::has_named_database(settings);
+        let is_meant = |(name, is_named): &(&str, bool)| *is_named || (!is_any_named && *name != Gateway::NAME);
+        all.into_iter().filter(is_meant).map(|(name, _)| name).collect()
+    }
+}
+
+async fn migrate<S: Service>(settings: &Settings) -> Result<MigratedDatabase, Fault> {
+    let database = S::database(settings)?;
+    let _lock = prepare(&database)?;
+    let schema = services::migrate::<S>(settings).await?;
+    Ok(MigratedDatabase { service: S::NAME, database: services::without_password(&database), schema })
 }
 
 /// Makes the folder of a SQLite file, and keeps other processes from the file.
@@ -77,10 +127,6 @@ fn prepare(database: &str) -> Result<Option<FileLock>, Fault> {
         lock::make_folder(folder)?;
     }
     lock::lock(database)
-}
-
-fn migrated(service: &'static str, database: &str, schema: Schema) -> MigratedDatabase {
-    MigratedDatabase { service, database: services::without_password(database), schema }
 }
 
 fn text(done: &Done, output: Output) -> String {

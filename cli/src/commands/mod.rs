@@ -87,6 +87,24 @@ pub struct Target {
     json: bool,
 }
 
+/// Where the services besides the wallet are.
+#[derive(Debug, Args)]
+pub struct Others {
+    /// The summon service's URL [default: `http://127.0.0.1:7402`; variable: `AURIC_SUMMON`].
+    #[arg(long, value_name = "URL")]
+    summon: Option<String>,
+
+    /// The collection's URL [default: `http://127.0.0.1:7403`; variable: `AURIC_COLLECTION`].
+    #[arg(long, value_name = "URL")]
+    collection: Option<String>,
+}
+
+impl Others {
+    fn flags(&self) -> Flags {
+        vec![("client.summon", self.summon.clone()), ("client.collection", self.collection.clone())]
+    }
+}
+
 impl Places {
     fn flags(&self) -> Flags {
         vec![("data", self.data.clone()), ("game", self.game.clone())]

@@ -6,7 +6,7 @@ use auric_api::gateway::v1::{
 use clap::Subcommand;
 use serde::Serialize;
 
-use crate::client::Client;
+use crate::client::{Client, Peer};
 use crate::config::{Flags, Settings};
 use crate::fault::Fault;
 use crate::output::{self, Output};
@@ -119,7 +119,7 @@ impl Payments {
     }
 
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
-        let client = Client::connect_to_gateway(&settings.client).await?;
+        let client = Client::connect_to(Peer::Gateway, &settings.client).await?;
         match self.action {
             Action::Parked(parked) => parked.run(&client, output).await,
             Action::Show(name) => name.run(&client, output).await,

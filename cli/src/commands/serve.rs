@@ -1,11 +1,14 @@
 //! `auric serve`: one service in one process, as a deployment runs it.
 
+use auric_collection::Collection;
+use auric_summon::Summon;
+use auric_wallet::Wallet;
 use clap::Subcommand;
 
 use super::services::gateway::GatewayPort;
-use super::services::{Port, Running};
+use super::services::{Port, Running, Service};
 use super::{Logs, Places};
-use crate::config::{Flags, Settings, Surroundings};
+use crate::config::{Flags, Peers, Settings, Surroundings};
 use crate::fault::Fault;
 use crate::game;
 
@@ -15,16 +18,22 @@ use crate::game;
 Examples:
   auric serve wallet
   auric serve wallet --database postgres://auric@db/wallet --game /etc/auric/game --log-format json
+  auric serve collection
+  auric serve summon --wallet http://127.0.0.1:7401 --collection http://127.0.0.1:7403
   auric serve gateway --wallet http://127.0.0.1:7401")]
 pub struct Serve {
     #[command(subcommand)]
-    service: Service,
+    service: What,
 }
 
 #[derive(Debug, Subcommand)]
-enum Service {
+enum What {
     /// Runs the wallet: it owns every balance and the audit.
     Wallet(ServeWallet),
+    /// Runs the collection: it owns what players have collected.
+    Collection(ServeCollection),
+    /// Runs the summon service: it draws from banners, and has the wallet and the collection do what was drawn.
+    Summon(ServeSummon),
     /// Runs the gateway: it takes what payment providers tell, and tells the wallet.
     Gateway(ServeGateway),
 }
@@ -38,6 +47,48 @@ struct ServeWallet {
     /// `sqlite://PATH` or `postgres://…` [default: wallet.db in the data folder; variable: `AURIC_WALLET_DATABASE`, which hides a password].
     #[arg(long, value_name = "URL")]
     database: Option<String>,
+
+    #[command(flatten)]
+    places: Places,
+
+    #[command(flatten)]
+    logs: Logs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeCollection {
+    /// Address and port to listen on; beyond loopback with callers and TLS only [default: 127.0.0.1:7403; variable: `AURIC_COLLECTION_LISTEN`].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// `sqlite://PATH` or `postgres://…` [default: collection.db in the data folder; variable: `AURIC_COLLECTION_DATABASE`, which hides a password].
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+
+    #[command(flatten)]
+    places: Places,
+
+    #[command(flatten)]
+    logs: Logs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ServeSummon {
+    /// Address and port to listen on; beyond loopback with callers and TLS only [default: 127.0.0.1:7402; variable: `AURIC_SUMMON_LISTEN`].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// `sqlite://PATH` or `postgres://…` [default: summon.db in the data folder; variable: `AURIC_SUMMON_DATABASE`, which hides a password].
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+
+    /// The wallet's URL [default: `http://127.0.0.1:7401`; variable: `AURIC_SUMMON_WALLET`].
+    #[arg(long, value_name = "URL")]
+    wallet: Option<String>,
+
+    /// The collection's URL [default: `http://127.0.0.1:7403`; variable: `AURIC_SUMMON_COLLECTION`].
+    #[arg(long, value_name = "URL")]
+    collection: Option<String>,
 
     #[command(flatten)]
     places: Places,
@@ -71,46 +122,58 @@ struct ServeGateway {
     logs: Logs,
 }
 
-impl ServeGateway {
-    fn flags(&self) -> Flags {
-        let own = vec![
-            ("gateway.listen", self.listen.clone()),
-            ("gateway.admin_listen", self.admin_listen.clone()),
-            ("gateway.database", self.database.clone()),
-            ("gateway.wallet", self.wallet.clone()),
-        ];
-        [self.places.flags(), self.logs.flags(), own].concat()
-    }
-}
-
 impl Serve {
     pub fn flags(&self) -> Flags {
-        match &self.service {
-            Service::Wallet(wallet) => {
-                let own = vec![("wallet.listen", wallet.listen.clone()), ("wallet.database", wallet.database.clone())];
-                [wallet.places.flags(), wallet.logs.flags(), own].concat()
+        let (places, logs, own) = match &self.service {
+            What::Wallet(ServeWallet { listen, database, places, logs }) => {
+                (places, logs, vec![("wallet.listen", listen), ("wallet.database", database)])
             }
-            Service::Gateway(gateway) => gateway.flags(),
-        }
+            What::Collection(ServeCollection { listen, database, places, logs }) => {
+                (places, logs, vec![("collection.listen", listen), ("collection.database", database)])
+            }
+            What::Summon(ServeSummon { listen, database, wallet, collection, places, logs }) => {
+                let own = vec![
+                    ("summon.listen", listen),
+                    ("summon.database", database),
+                    ("summon.wallet", wallet),
+                    ("summon.collection", collection),
+                ];
+                (places, logs, own)
+            }
+            What::Gateway(ServeGateway { listen, admin_listen, database, wallet, places, logs }) => {
+                let own = vec![
+                    ("gateway.listen", listen),
+                    ("gateway.admin_listen", admin_listen),
+                    ("gateway.database", database),
+                    ("gateway.wallet", wallet),
+                ];
+                (places, logs, own)
+            }
+        };
+        let own = own.into_iter().map(|(key, said)| (key, said.clone())).collect();
+        [places.flags(), logs.flags(), own].concat()
     }
 
     pub async fn run(self, settings: &Settings, surroundings: &Surroundings) -> Result<(), Fault> {
         match self.service {
-            Service::Wallet(_) => serve_wallet(settings, surroundings).await,
-            Service::Gateway(_) => serve_gateway(settings, surroundings).await,
+            What::Wallet(_) => serve::<Wallet>(settings, surroundings).await,
+            What::Collection(_) => serve::<Collection>(settings, surroundings).await,
+            What::Summon(_) => serve::<Summon>(settings, surroundings).await,
+            What::Gateway(_) => serve_gateway(settings, surroundings).await,
         }
     }
 }
 
-async fn serve_wallet(settings: &Settings, surroundings: &Surroundings) -> Result<(), Fault> {
-    let telemetry = auric_telemetry::init(&settings.telemetry("auric-wallet"))?;
+async fn serve<S: Service>(settings: &Settings, surroundings: &Surroundings) -> Result<(), Fault> {
+    let telemetry = auric_telemetry::init(&settings.telemetry(S::PROCESS))?;
     warn_of_unknown(surroundings);
-    let port = Port::take(settings, game::find(settings)?).await?;
-    tracing::info!(catalog = port.summary.hash, assets = port.summary.assets, "the catalog is valid");
+    let port = Port::<S>::take(settings, game::find(settings)?).await?;
+    tracing::info!("the catalog is valid: {:?}", port.summary);
     let mut running = Running::new(settings)?;
     let _endpoint = running.show(&telemetry).await?;
-    let address = running.start_wallet(settings, port).await?.address;
-    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "the wallet listens on {address}");
+    let address = running.start(settings, port, &Peers::default()).await?.address;
+    let (name, version) = (S::NAME, env!("CARGO_PKG_VERSION"));
+    tracing::info!(%address, version, "the service {name} listens on {address}");
     running.until_stopped().await
 }
 
@@ -118,11 +181,11 @@ async fn serve_gateway(settings: &Settings, surroundings: &Surroundings) -> Resu
     let telemetry = auric_telemetry::init(&settings.telemetry("auric-gateway"))?;
     warn_of_unknown(surroundings);
     let port = GatewayPort::take(settings, game::find(settings)?).await?;
-    tracing::info!(products = port.products, "the products are valid");
+    tracing::info!(products = port.admin.summary, "the products are valid");
     let webhooks = port.webhooks;
     let mut running = Running::new(settings)?;
     let _endpoint = running.show(&telemetry).await?;
-    let address = running.start_gateway(settings, port, None).await?.address;
+    let address = running.start_gateway(settings, port, &Peers::default()).await?.address;
     let version = env!("CARGO_PKG_VERSION");
     tracing::info!(%address, %webhooks, version, "the gateway takes webhooks on {webhooks}, and listens on {address}");
     running.until_stopped().await

@@ -4,12 +4,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use auric_collection::Collection;
+use auric_gateway::Gateway;
+use auric_summon::Summon;
+use auric_wallet::Wallet;
 use serde::Serialize;
 
-use super::services::gateway::{GatewayPort, migrate_gateway};
-use super::services::{self, Port, Running, Schema};
+use super::services::gateway::GatewayPort;
+use super::services::{self, Port, Running, Schema, Service};
 use super::{Logs, Places};
-use crate::config::{Flags, Settings, Surroundings};
+use crate::config::{Flags, Peers, Settings, Surroundings};
 use crate::fault::Fault;
 use crate::output::Output;
 use crate::{game, lock};
@@ -20,9 +24,9 @@ use crate::{game, lock};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  auric up                          everything in ./data, the wallet on port 7401
+  auric up                          everything in ./data: the wallet on port 7401, summon on 7402, the collection on 7403
   auric up --data /srv/auric        everything in another folder
-  auric up --port 0                 free ports; the addresses are printed
+  auric up --port 0 --summon-port 0 --collection-port 0     free ports; the addresses are printed
   auric up --json > ready.json      the same as a document, once it is ready
   auric up --log warn               only what is wrong
 
@@ -34,6 +38,14 @@ pub struct Up {
     /// Port of the wallet on 127.0.0.1; 0 takes a free one [default: 7401; variable: `AURIC_WALLET_LISTEN`, with the address].
     #[arg(long)]
     port: Option<u16>,
+
+    /// Port of the summon service on 127.0.0.1; 0 takes a free one [default: 7402; variable: `AURIC_SUMMON_LISTEN`, with the address].
+    #[arg(long)]
+    summon_port: Option<u16>,
+
+    /// Port of the collection on 127.0.0.1; 0 takes a free one [default: 7403; variable: `AURIC_COLLECTION_LISTEN`, with the address].
+    #[arg(long)]
+    collection_port: Option<u16>,
 
     /// Port on 127.0.0.1 that payment providers send events to; 0 takes a free one [default: 7480; variable: `AURIC_GATEWAY_LISTEN`, with the address].
     #[arg(long)]
@@ -77,7 +89,18 @@ struct ReadyService {
 struct ReadyCatalog {
     folder: PathBuf,
     assets: usize,
+    species: usize,
+    banners: usize,
+    /// The wallet's part of it.
     hash: String,
+}
+
+/// What the services need, taken before anything is changed.
+struct Ports {
+    wallet: Port<Wallet>,
+    collection: Port<Collection>,
+    summon: Port<Summon>,
+    gateway: Option<GatewayPort>,
 }
 
 impl Up {
@@ -85,6 +108,8 @@ impl Up {
         let on_loopback = |port: Option<u16>| port.map(|port| format!("127.0.0.1:{port}"));
         let own = vec![
             ("wallet.listen", on_loopback(self.port)),
+            ("summon.listen", on_loopback(self.summon_port)),
+            ("collection.listen", on_loopback(self.collection_port)),
             ("gateway.listen", on_loopback(self.webhooks)),
             ("gateway.admin_listen", on_loopback(self.gateway_admin)),
         ];
@@ -95,26 +120,19 @@ impl Up {
         let begun = Instant::now();
         let telemetry = auric_telemetry::init(&settings.telemetry("auric"))?;
         super::serve::warn_of_unknown(surroundings);
+        settings.everybody_is_somebody()?;
         lock::make_folder(&settings.data)?;
-        let catalog = game::find_or_write(settings)?;
-        let port = Port::take(settings, catalog.clone()).await?;
-        let gateway_port =
-            if settings.has_gateway() { Some(GatewayPort::take(settings, catalog).await?) } else { None };
+        let ports = Ports::take(settings, game::find_or_complete(settings)?).await?;
+        let catalog = ports.catalog();
+        let example = example(&ports.wallet.url());
 
-        let catalog =
-            ReadyCatalog { folder: port.catalog.clone(), assets: port.summary.assets, hash: port.summary.hash.clone() };
         let mut running = Running::new(settings)?;
         let _endpoint = running.show(&telemetry).await?;
-        let mut services = vec![start_wallet(&mut running, settings, port).await?];
-        let url = services.iter().map(|wallet| wallet.address.clone()).collect::<String>();
-        if let Some(port) = gateway_port {
-            services.push(start_gateway(&mut running, settings, port, &url).await?);
-        }
-
+        let services = ports.start(&mut running, settings).await?;
         let ready = Ready {
             version: env!("CARGO_PKG_VERSION"),
             ready_ms: begun.elapsed().as_millis(),
-            example: example(&url),
+            example,
             services,
             data: settings.data.clone(),
             catalog,
@@ -124,30 +142,67 @@ impl Up {
     }
 }
 
-async fn start_wallet(running: &mut Running, settings: &Settings, port: Port) -> Result<ReadyService, Fault> {
-    let schema = services::migrate_wallet(settings).await?;
-    let scheme = port.scheme();
-    let started = running.start_wallet(settings, port).await?;
-    let address = format!("{scheme}://{}", started.address);
+impl Ports {
+    async fn take(settings: &Settings, catalog: PathBuf) -> Result<Self, Fault> {
+        Ok(Self {
+            wallet: Port::take(settings, catalog.clone()).await?,
+            collection: Port::take(settings, catalog.clone()).await?,
+            summon: Port::take(settings, catalog.clone()).await?,
+            gateway: if settings.has_gateway() { Some(GatewayPort::take(settings, catalog).await?) } else { None },
+        })
+    }
+
+    fn catalog(&self) -> ReadyCatalog {
+        ReadyCatalog {
+            folder: self.wallet.catalog.clone(),
+            assets: self.wallet.summary.assets,
+            species: self.collection.summary.species,
+            banners: self.summon.summary.banners,
+            hash: self.wallet.summary.hash.clone(),
+        }
+    }
+
+    /// Starts each service once those that it calls are ready.
+    async fn start(self, running: &mut Running, settings: &Settings) -> Result<Vec<ReadyService>, Fault> {
+        let peers = Peers { wallet: Some(self.wallet.url()), collection: Some(self.collection.url()) };
+        let mut services = vec![
+            start(running, settings, self.wallet, &peers).await?,
+            start(running, settings, self.collection, &peers).await?,
+            start(running, settings, self.summon, &peers).await?,
+        ];
+        if let Some(port) = self.gateway {
+            services.push(start_gateway(running, settings, port, &peers).await?);
+        }
+        Ok(services)
+    }
+}
+
+async fn start<S: Service>(
+    running: &mut Running,
+    settings: &Settings,
+    port: Port<S>,
+    peers: &Peers,
+) -> Result<ReadyService, Fault> {
+    let schema = services::migrate::<S>(settings).await?;
+    let address = port.url();
+    let started = running.start(settings, port, peers).await?;
     running.wait_ready(started).await?;
-    let database = services::without_password(&settings.wallet_database()?);
-    Ok(ReadyService { name: "wallet", address, health: "SERVING", database, schema, webhooks: None })
+    let database = services::without_password(&S::database(settings)?);
+    Ok(ReadyService { name: S::NAME, address, health: "SERVING", database, schema, webhooks: None })
 }
 
 async fn start_gateway(
     running: &mut Running,
     settings: &Settings,
     port: GatewayPort,
-    wallet: &str,
+    peers: &Peers,
 ) -> Result<ReadyService, Fault> {
-    let schema = migrate_gateway(settings).await?;
-    let (scheme, webhooks) = (port.scheme(), port.webhooks);
-    let started = running.start_gateway(settings, port, Some(wallet)).await?;
-    let address = format!("{scheme}://{}", started.address);
+    let schema = services::migrate::<Gateway>(settings).await?;
+    let (address, webhooks) = (port.admin.url(), Some(port.webhooks_url()));
+    let started = running.start_gateway(settings, port, peers).await?;
     running.wait_ready(started).await?;
-    let database = services::without_password(&settings.gateway_database()?);
-    let webhooks = Some(format!("{scheme}://{webhooks}/webhooks/"));
-    Ok(ReadyService { name: "gateway", address, health: "SERVING", database, schema, webhooks })
+    let database = services::without_password(&Gateway::database(settings)?);
+    Ok(ReadyService { name: Gateway::NAME, address, health: "SERVING", database, schema, webhooks })
 }
 
 fn text(ready: &Ready, output: Output) -> String {
@@ -161,7 +216,12 @@ fn text(ready: &Ready, output: Output) -> String {
     let short_hash = catalog.hash.get(..12).unwrap_or(&catalog.hash);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\ndata:    {}", ready.data.display());
-    let _ = writeln!(text, "catalog: {} ({} assets, {short_hash})", catalog.folder.display(), catalog.assets);
+    let ReadyCatalog { folder, assets, species, banners, .. } = catalog;
+    let _ = writeln!(
+        text,
+        "catalog: {} ({assets} assets, {short_hash}; {species} species, {banners} banners)",
+        folder.display()
+    );
     for webhooks in ready.services.iter().filter_map(|service| service.webhooks.as_deref()) {
         let _ = writeln!(text, "webhooks: {webhooks}<provider>");
     }
@@ -199,7 +259,13 @@ mod tests {
                 webhooks: None,
             }],
             data: "./data".into(),
-            catalog: ReadyCatalog { folder: "game".into(), assets: 9, hash: "0123456789abcdef".to_owned() },
+            catalog: ReadyCatalog {
+                folder: "game".into(),
+                assets: 9,
+                species: 20,
+                banners: 3,
+                hash: "0123456789abcdef".to_owned(),
+            },
             example: "auric wallet post --credit discord:1 lumees 100 --reason gift".to_owned(),
         };
         insta::assert_snapshot!(text(&ready, Output::new(false, true)), @r"
@@ -209,7 +275,7 @@ mod tests {
         wallet   http://127.0.0.1:7401  SERVING  sqlite:///srv/data/wallet.db
 
         data:    ./data
-        catalog: game (9 assets, 0123456789ab)
+        catalog: game (9 assets, 0123456789ab; 20 species, 3 banners)
 
         try in another terminal:
           auric wallet post --credit discord:1 lumees 100 --reason gift

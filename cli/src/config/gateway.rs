@@ -4,20 +4,16 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use auric_client::{ClientConfig, Credential, Identity, Tls};
 use auric_gateway::GatewayConfig;
 use auric_gateway::config::{ProviderConfig, WorkerConfig};
-use auric_ids::{CallerId, ProviderId};
+use auric_ids::ProviderId;
 use serde::Deserialize;
 
+use super::peer::Presented;
+use super::summon::Peers;
+use super::variables::WALLET_URL;
 use super::{Secret, Settings};
 use crate::fault::Fault;
-
-/// The wallet where none is named.
-const WALLET_DEFAULT: &str = "http://127.0.0.1:7401";
-
-/// Who the gateway is to a wallet that asks nobody.
-const CALLER: &str = "gateway";
 
 /// The gateway service's settings.
 #[derive(Clone, Debug, Deserialize)]
@@ -68,18 +64,18 @@ impl Settings {
         self.database(self.gateway.database.as_ref(), "gateway.db")
     }
 
-    /// The gateway service's own settings; `wallet` is where the wallet is when the settings do not say.
+    /// The gateway service's own settings.
     ///
     /// # Errors
     ///
     /// As [`Self::gateway_database`]; [`Fault::Config`] for a certificate without its key.
-    pub fn gateway_config(&self, catalog: PathBuf, wallet: Option<&str>) -> Result<GatewayConfig, Fault> {
+    pub fn gateway_config(&self, catalog: PathBuf, peers: &Peers) -> Result<GatewayConfig, Fault> {
         let GatewaySettings { connections_max, named_statements, providers, .. } = self.gateway.clone();
-        let wallet = self.gateway.wallet.as_deref().or(wallet).unwrap_or(WALLET_DEFAULT);
+        let wallet = self.gateway.wallet.as_ref().or(peers.wallet.as_ref()).map_or(WALLET_URL, String::as_str);
         Ok(GatewayConfig {
             database: self.gateway_database()?,
             catalog,
-            wallet: self.gateway.wallet_client(wallet)?,
+            wallet: self.gateway.presented().to(wallet)?,
             providers,
             connections_max,
             named_statements,
@@ -89,19 +85,14 @@ impl Settings {
 }
 
 impl GatewaySettings {
-    fn wallet_client(&self, url: &str) -> Result<ClientConfig, Fault> {
-        let credential = self.credential.as_ref().map(|secret| Credential::text(secret.reveal()));
-        let identity = match (&self.certificate, &self.key) {
-            (Some(certificate), Some(key)) => Some(Identity { certificate: certificate.clone(), key: key.clone() }),
-            (None, None) => None,
-            _ => return Err(Fault::Config("gateway: certificate and key go together".to_owned())),
-        };
-        let caller = CallerId::parse(CALLER).map_err(|fault| Fault::Config(fault.to_string()))?;
-        Ok(ClientConfig {
-            credential: credential.or_else(|| self.credential_file.as_ref().map(Credential::file)),
-            caller: Some(caller),
-            tls: Tls { ca: self.ca.clone(), identity },
-            ..ClientConfig::new(url)
-        })
+    fn presented(&self) -> Presented<'_> {
+        Presented {
+            service: "gateway",
+            credential: self.credential.as_ref(),
+            credential_file: self.credential_file.as_deref(),
+            ca: self.ca.as_deref(),
+            certificate: self.certificate.as_deref(),
+            key: self.key.as_deref(),
+        }
     }
 }

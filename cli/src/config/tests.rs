@@ -41,7 +41,7 @@ fn fault(text: &str, variables: &[(&str, &str)], flags: &Flags) -> String {
 #[test]
 fn a_key_that_nobody_reads_is_named() {
     insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`");
-    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `threads`, `log`, `telemetry`, `access`, `wallet`, `gateway`, `client`");
+    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `threads`, `log`, `telemetry`, `access`, `wallet`, `collection`, `summon`, `gateway`, `client`");
 }
 
 #[test]
@@ -57,6 +57,8 @@ fn a_wrong_value_is_named_with_its_source_and_its_key() {
     config: FILE: log.format: must be one of auto, text, json; "xml" is not
     "#);
     insta::assert_snapshot!(fault("", &[("AURIC_SAMPLE_RATIO", "7")], &Flags::new()), @"config: AURIC_SAMPLE_RATIO: telemetry.sample_ratio: must be from 0 to 1, is 7");
+    insta::assert_snapshot!(fault("", &[("AURIC_SUMMON_LEASE_MS", "99")], &Flags::new()), @"config: AURIC_SUMMON_LEASE_MS: summon.lease_ms: must be from 100 to 600000, is 99");
+    insta::assert_snapshot!(fault("[summon]\nlease_ms = 600001", &[], &Flags::new()), @"config: FILE: summon.lease_ms: must be from 100 to 600000, is 600001");
     insta::assert_snapshot!(fault("", &[("AURIC_CALLER", "two words")], &Flags::new()), @"config: AURIC_CALLER: client.caller: has ' ' at position 4; allowed are A-Z a-z 0-9 _ . : -");
     insta::assert_snapshot!(fault("", &[], &vec![("client.caller", Some(String::new()))]), @"config: flag: client.caller: must not be empty");
     insta::assert_snapshot!(fault("[wallet", &[], &Flags::new()), @"config: FILE: TOML parse error at line 1, column 8: unclosed table, expected `]`");
@@ -66,6 +68,29 @@ fn a_wrong_value_is_named_with_its_source_and_its_key() {
 fn a_file_that_is_named_must_be_there() {
     let fault = load(Some(Path::new("/nowhere/auric.toml")), &Surroundings::default(), &Flags::new()).unwrap_err();
     insta::assert_snapshot!(fault, @"config: /nowhere/auric.toml: there is no such file");
+}
+
+#[test]
+fn summon_comes_as_itself_to_where_its_settings_or_the_services_beside_it_are() {
+    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), collection: None };
+    let of = |text: &str| load_text(text, &[], &Flags::new()).unwrap().summon_config("game".into(), &beside).unwrap();
+    let config = of("[summon]\nlease_ms = 300");
+    assert_eq!(config.lease, Some(std::time::Duration::from_millis(300)));
+    assert_eq!(config.wallet.targets, ["http://127.0.0.1:1"]);
+    assert_eq!(config.collection.targets, ["http://127.0.0.1:7403"]);
+    for client in [config.wallet, config.collection] {
+        assert_eq!(client.caller.unwrap().as_str(), "summon");
+    }
+    assert_eq!(of("[summon]\nwallet = 'http://a:1,http://b:2'").wallet.targets, ["http://a:1", "http://b:2"]);
+}
+
+#[test]
+fn a_service_that_is_asked_who_it_is_needs_an_answer() {
+    let load = |text: &str| load_text(text, &[], &Flags::new()).unwrap().everybody_is_somebody();
+    assert!(load("").is_ok());
+    let guarded = "[access]\ncallers = 'callers.toml'\n";
+    insta::assert_snapshot!(load(guarded).unwrap_err(), @"config: summon.credential: access.callers asks who comes, and the summon service has nothing to present");
+    assert!(load(&format!("{guarded}[summon]\ncredential_file = 'summon.credential'")).is_ok());
 }
 
 #[test]

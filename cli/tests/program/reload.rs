@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Up, folder, wait_for};
+use crate::support::{Up, folder, game_without_assets, wait_for};
 
 /// Written once for every catalog that was put into force after the start.
 const IN_FORCE: &str = "the catalog in force is ";
@@ -18,15 +18,15 @@ fn post(up: &Up, amount: &str) -> (i32, String) {
     (posted.code, posted.stderr)
 }
 
-/// Lines of the log with `text`.
+/// Lines of the wallet's log with `text`; the other services read other files of the folder.
 fn lines(up: &Up, text: &str) -> Vec<String> {
-    up.log().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    let is_meant = |line: &&str| line.contains(text) && line.contains("auric_wallet");
+    up.log().lines().filter(is_meant).map(str::to_owned).collect()
 }
 
 /// A wallet whose catalog in `folder/rules` allows 1,000 lumees.
 fn start(folder: &Path) -> Up {
-    let game = folder.join("rules");
-    std::fs::create_dir(&game).unwrap();
+    let game = game_without_assets(folder, "rules");
     write_assets(&game.join("assets.toml"), 1_000);
     let up = Up::start_with(folder, &["--game", "rules"], &[]);
     assert_eq!(post(&up, "100").0, 0);
@@ -79,8 +79,7 @@ fn an_invalid_file_is_refused_with_file_key_and_reason_and_the_old_set_stays() {
 #[test]
 fn a_hangup_reads_what_no_file_event_told() {
     let folder = folder();
-    let game = folder.path().join("rules");
-    std::fs::create_dir(&game).unwrap();
+    let game = game_without_assets(folder.path(), "rules");
     // The file that changes is in a folder that nobody watches, as where a volume is mounted.
     let elsewhere = folder.path().join("elsewhere.toml");
     write_assets(&elsewhere, 1_000);

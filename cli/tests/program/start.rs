@@ -1,8 +1,8 @@
 //! Starting and stopping.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
-use crate::support::{Up, auric, folder, run};
+use crate::support::{Served, Up, auric, folder, game_without_assets, run};
 
 #[test]
 fn the_first_start_makes_everything_and_the_next_has_it() {
@@ -27,6 +27,51 @@ fn the_first_start_makes_everything_and_the_next_has_it() {
     assert_eq!(balance["balances"][0]["available"], 100);
     up.signal("TERM");
     assert!(up.wait().0.success());
+}
+
+#[test]
+fn every_service_has_its_own_file_and_its_own_port() {
+    let folder = folder();
+    let up = Up::start(folder.path());
+    for service in ["wallet", "collection", "summon"] {
+        assert!(folder.path().join(format!("data/{service}.db")).is_file(), "{service}");
+        assert!(folder.path().join(format!("data/{service}.db.lock")).is_file(), "{service}");
+        let address = up.url_of(service).trim_start_matches("http://");
+        assert!(TcpStream::connect(address).is_ok(), "{service} does not listen on {address}");
+    }
+    let migrate = run(folder.path(), &["migrate", "--service", "summon"]);
+    assert_eq!(migrate.code, 11, "the file is locked: {}", migrate.stderr);
+}
+
+#[test]
+fn services_that_are_served_apart_find_each_other() {
+    let folder = folder();
+    let game = game_without_assets(folder.path(), "game");
+    std::fs::write(game.join("assets.toml"), "[azurites]\nkind = \"currency\"\n").unwrap();
+    let migrated = run(folder.path(), &["migrate", "--json"]);
+    assert_eq!(migrated.code, 0, "{}", migrated.stderr);
+    let document = migrated.json();
+    let services: Vec<&str> =
+        document["databases"].as_array().unwrap().iter().map(|done| done["service"].as_str().unwrap()).collect();
+    assert_eq!(services, ["wallet", "collection", "summon"]);
+
+    let wallet = Served::start(folder.path(), &["serve", "wallet"]);
+    let collection = Served::start(folder.path(), &["serve", "collection"]);
+    let peers = ["--wallet", &wallet.url, "--collection", &collection.url];
+    let summon = Served::start(folder.path(), &[&["serve", "summon"], &peers[..]].concat());
+    let addresses = [&peers[..], &["--summon", &summon.url]].concat();
+    let check = run(folder.path(), &[&["check", "--serving", "--json"], &addresses[..]].concat());
+    assert_eq!(check.code, 0, "{}", check.stdout);
+}
+
+#[test]
+fn a_deployment_of_one_service_is_not_given_files_for_the_others() {
+    let folder = folder();
+    let database = format!("sqlite://{}", folder.path().join("there.db").display());
+    let migrated = run(folder.path(), &["migrate", "--json", "--summon-database", &database]);
+    assert_eq!(migrated.code, 0, "{}", migrated.stderr);
+    assert_eq!(migrated.json()["databases"].as_array().unwrap().len(), 1, "{}", migrated.stdout);
+    assert!(!folder.path().join("data").exists());
 }
 
 #[test]
@@ -124,17 +169,28 @@ fn check_tells_what_is_absent_from_what_is_wrong() {
     // A port that nobody listens on.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{free}");
-    let before = run(folder.path(), &["check", "--json", "--wallet", &nobody]);
+    let everywhere = |wallet: &str, summon: &str, collection: &str| {
+        ["--wallet", wallet, "--summon", summon, "--collection", collection].map(str::to_owned)
+    };
+    let check = |flags: &[&str], services: &[String; 6]| {
+        let services = services.iter().map(String::as_str);
+        run(
+            folder.path(),
+            &["check", "--json"].into_iter().chain(flags.iter().copied()).chain(services).collect::<Vec<_>>(),
+        )
+    };
+    let nobody = everywhere(&nobody, &nobody, &nobody);
+    let before = check(&[], &nobody);
     assert_eq!((before.code, &before.json()["ok"]), (0, &true.into()), "{}", before.stdout);
-    assert_eq!(run(folder.path(), &["check", "--serving", "--wallet", &nobody]).code, 5);
+    assert_eq!(check(&["--serving"], &nobody).code, 5);
 
     let up = Up::start(folder.path());
-    let while_up = run(folder.path(), &["check", "--serving", "--json", "--wallet", &up.url]);
+    let while_up = check(&["--serving"], &everywhere(&up.url, up.url_of("summon"), up.url_of("collection")));
     assert_eq!(while_up.code, 0, "{}", while_up.stdout);
     let document = while_up.json();
     let states: Vec<&str> =
         document["checks"].as_array().unwrap().iter().map(|check| check["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["ok", "ok", "ok", "ok"], "{document}");
+    assert_eq!(states, ["ok"; 8], "{document}");
 
     let mistyped = auric(folder.path(), &["check", "--json"]).env("AURIC_TIMEOUT_SECONDS", "soon").output().unwrap();
     assert_eq!(mistyped.status.code(), Some(5));

@@ -1,6 +1,6 @@
 //! A folder, and programs that run in it and are gone when the test is.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,17 @@ pub fn auric(folder: &Path, arguments: &[&str]) -> Command {
 /// A place far from the checkout.
 pub fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
+}
+
+/// The shipped catalog in `folder` under `name`, but for the wallet's part.
+pub fn game_without_assets(folder: &Path, name: &str) -> PathBuf {
+    let game = folder.join(name);
+    std::fs::create_dir(&game).unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../game");
+    for file in ["esprits.toml", "rarities.toml", "collection.toml", "banners.toml"] {
+        std::fs::copy(shipped.join(file), game.join(file)).unwrap();
+    }
+    game
 }
 
 /// How a command ended.
@@ -57,7 +68,7 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Ended {
     auric(folder, arguments).output().unwrap().into()
 }
 
-/// `auric up` on a free port, ready; killed when the test ends without stopping it.
+/// `auric up` on free ports, ready; killed when the test ends without stopping it.
 pub struct Up {
     child: Child,
     // Held open: a service whose reader goes away would fail to write.
@@ -75,8 +86,10 @@ impl Up {
     /// The same with more flags and variables.
     pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = auric(folder, &[&["up", "--json"], flags].concat());
-        if !flags.contains(&"--port") {
-            command.args(["--port", "0"]);
+        for port in ["--port", "--summon-port", "--collection-port"] {
+            if !flags.contains(&port) {
+                command.args([port, "0"]);
+            }
         }
         let stderr = NamedTempFile::new().unwrap();
         let mut child = command
@@ -108,7 +121,15 @@ impl Up {
     pub fn asking(&self, arguments: &[&str]) -> Command {
         let mut command = auric(Path::new("/"), arguments);
         command.env("AURIC_WALLET", &self.url);
+        command.env("AURIC_COLLECTION", self.url_of("collection")).env("AURIC_SUMMON", self.url_of("summon"));
         command
+    }
+
+    /// Where one of its services is.
+    pub fn url_of(&self, service: &str) -> &str {
+        let services = self.ready["services"].as_array().unwrap();
+        let found = services.iter().find(|found| found["name"] == service);
+        found.and_then(|found| found["address"].as_str()).unwrap_or_else(|| panic!("no {service}: {}", self.ready))
     }
 
     /// What it wrote to standard error so far.
@@ -129,6 +150,38 @@ impl Up {
 }
 
 impl Drop for Up {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `auric serve` on a free port, listening; killed when the test ends.
+pub struct Served {
+    child: Child,
+    pub url: String,
+}
+
+impl Served {
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
+        let child = auric(folder, arguments)
+            .args(["--listen", "127.0.0.1:0", "--log", "info", "--log-format", "json"])
+            .stdout(Stdio::null())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let address = wait_for("the line that says where it listens", || {
+            let log = std::fs::read_to_string(stderr.path()).unwrap();
+            let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let mut listens = lines.filter(|line| line["version"].is_string());
+            Some(listens.next()?["address"].as_str()?.to_owned())
+        });
+        Self { child, url: format!("http://{address}") }
+    }
+}
+
+impl Drop for Served {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,0 +1,85 @@
+//! The summon service as a service of this program.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use auric_catalog::CatalogError;
+use auric_db::{Database, Migrated, StoreError};
+use auric_summon::{StartError, Summon};
+use tonic::service::Routes;
+
+use super::{Service, Trouble};
+use crate::config::{Peers, Settings};
+use crate::fault::{Fault, chain};
+
+impl Service for Summon {
+    const NAME: &'static str = "summon";
+    const PROCESS: &'static str = "auric-summon";
+    const DATABASE: &'static str = "summon.database";
+    const CALLS_OTHERS: bool = true;
+    type Summary = auric_summon::CatalogSummary;
+
+    fn listen(settings: &Settings) -> SocketAddr {
+        settings.summon.listen
+    }
+
+    fn database(settings: &Settings) -> Result<String, Fault> {
+        settings.summon_database()
+    }
+
+    fn has_named_database(settings: &Settings) -> bool {
+        settings.summon.database.is_some()
+    }
+
+    fn named_statements(settings: &Settings) -> Option<bool> {
+        settings.summon.named_statements
+    }
+
+    fn names() -> &'static [&'static str] {
+        Self::service_names()
+    }
+
+    fn check(catalog: &Path) -> Result<Self::Summary, CatalogError> {
+        auric_summon::check_catalog(catalog)
+    }
+
+    async fn pending(database: &Database) -> Result<Option<i64>, StoreError> {
+        auric_db::pending(database, auric_summon::store::migrator(database)).await
+    }
+
+    async fn migrate(url: &str) -> Result<Migrated, Trouble> {
+        auric_summon::migrate(url).await.map_err(explain)
+    }
+
+    async fn open(settings: &Settings, catalog: PathBuf, peers: &Peers) -> Result<Self, Trouble> {
+        Self::open(&settings.summon_config(catalog, peers)?).await.map_err(explain)
+    }
+
+    fn routes(&self) -> Routes {
+        Self::routes(self)
+    }
+
+    async fn ready(&self) -> Result<(), String> {
+        Self::ready(self).await
+    }
+
+    fn end_streams(&self) {
+        Self::end_streams(self);
+    }
+
+    async fn close(self) {
+        Self::close(self).await;
+    }
+}
+
+/// Says what in the surroundings keeps it from starting.
+fn explain(error: StartError) -> Trouble {
+    match error {
+        StartError::Catalog(error) => Trouble::catalog(error),
+        StartError::Watch(_) => Trouble::catalog(error),
+        StartError::Participant { service, source } => {
+            Fault::Config(format!("summon.{service}: {}", chain(&source.into()))).into()
+        }
+        StartError::Store(_) | StartError::NotMigrated { .. } => Trouble::database(error),
+    }
+}
