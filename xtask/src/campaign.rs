@@ -16,7 +16,7 @@ struct Campaign {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const CAMPAIGNS: [Campaign; 2] = [
+const CAMPAIGNS: [Campaign; 3] = [
     Campaign {
         name: "model",
         about: "20,000 random histories on the wallet's engine and on its reference model",
@@ -30,6 +30,13 @@ const CAMPAIGNS: [Campaign; 2] = [
         package: "auric-lanes",
         filter: "",
         environment: &[("PROPTEST_CASES", "20000")],
+    },
+    Campaign {
+        name: "crash",
+        about: "200 seeded pairs of blows to real processes in the middle of summons",
+        package: "auric-tests",
+        filter: "processes_that_are_killed_twice_lose_and_double_nothing",
+        environment: &[("AURIC_TEST_CRASH_PAIRS", "200")],
     },
 ];
 

@@ -8,6 +8,18 @@ pub const POSTGRES_URL: &str = "AURIC_TEST_POSTGRES";
 /// The variable with the URL of a running throw-away Redis; `cargo xtask test` sets it.
 pub const REDIS_URL: &str = "AURIC_TEST_REDIS";
 
+/// The variable with how many pairs of blows the crash tests of real processes take; a campaign sets it.
+pub const CRASH_PAIRS: &str = "AURIC_TEST_CRASH_PAIRS";
+
+/// The variable with the seed of what a test draws at random.
+pub const SEED: &str = "AURIC_TEST_SEED";
+
+/// Gives a number that the caller of the tests set.
+#[expect(clippy::disallowed_methods, reason = "this is the config.rs that the rule names")]
+pub fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
 /// Gives the folders of `PATH`, in its order.
 pub fn path_folders() -> Vec<PathBuf> {
     std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()

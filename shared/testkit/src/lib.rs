@@ -5,7 +5,7 @@
 //! server that was not started here. [`proxy`] breaks the connections of a test, and only those. [`cargo`] builds what a test needs beyond its own crate.
 
 pub mod cargo;
-mod config;
+pub mod config;
 #[cfg(feature = "databases")]
 pub mod databases;
 #[cfg(feature = "proxy")]

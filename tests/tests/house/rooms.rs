@@ -109,8 +109,17 @@ fn only_a_store_knows_sql() {
 }
 
 fn only_grpc_knows_protobuf(tree: &Tree) -> Vec<String> {
-    let clients =
-        ["cli", "bench", "tests", "shared/api", "shared/auth", "shared/client", "shared/edge", "shared/server", "shared/status"];
+    let clients = [
+        "cli",
+        "bench",
+        "tests",
+        "shared/api",
+        "shared/auth",
+        "shared/client",
+        "shared/edge",
+        "shared/server",
+        "shared/status",
+    ];
     naming(
         tree,
         |file| file.is_in_folder("grpc") || file.is_below(&clients),

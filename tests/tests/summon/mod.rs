@@ -1,6 +1,7 @@
 //! Summons over three services: paid if and only if delivered.
 
 mod books;
+mod crash;
 mod faults;
 mod matrix;
 mod races;
