@@ -16,7 +16,7 @@ struct Campaign {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const CAMPAIGNS: [Campaign; 3] = [
+const CAMPAIGNS: [Campaign; 4] = [
     Campaign {
         name: "model",
         about: "20,000 random histories on the wallet's engine and on its reference model",
@@ -37,6 +37,13 @@ const CAMPAIGNS: [Campaign; 3] = [
         package: "auric-tests",
         filter: "processes_that_are_killed_twice_lose_and_double_nothing",
         environment: &[("AURIC_TEST_CRASH_PAIRS", "200")],
+    },
+    Campaign {
+        name: "odds",
+        about: "five million pulls of each pity scheme, by the gaps between hits and by the hits at each count",
+        package: "auric-summon",
+        filter: "battery",
+        environment: &[("PROPTEST_CASES", "6400")],
     },
 ];
 

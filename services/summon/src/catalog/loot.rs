@@ -29,6 +29,9 @@ pub struct Parts<'a> {
     pub species: &'a BTreeMap<SpeciesId, Species>,
 }
 
+/// The most ways that the counts of a group's tiers can stand: so many are followed to tell the odds, in less than 50 ms.
+const PITY_STATES_MAX: usize = 50_000;
+
 fn fault(key: String, reason: impl Into<String>) -> CatalogError {
     CatalogError::new(BANNERS, key, reason)
 }
@@ -69,6 +72,7 @@ impl Parts<'_> {
             .map(|(tier, table)| self.slot(&format!("{key}.{tier}"), tier, table, group))
             .collect::<Result<Vec<_>, _>>()?;
         self.check_reachable(&slots)?;
+        self.check_depth(&slots)?;
         let first = match &group.first {
             None => None,
             Some(first) => {
@@ -136,6 +140,18 @@ impl Parts<'_> {
             if slot.rate == Ppb::ZERO && slot.track.is_none() {
                 return Err(fault(format!("{key}.rate_ppb"), "is 0 and has no pity: its items cannot be drawn"));
             }
+        }
+        Ok(())
+    }
+
+    /// Odds that cannot be told are not drawn by either.
+    fn check_depth(&self, slots: &[Slot]) -> Result<(), CatalogError> {
+        let counts = slots.iter().filter_map(|slot| slot.track.as_ref()).map(|track| track.scheme.counts().count());
+        let states = counts.fold(1_usize, usize::saturating_mul);
+        if states > PITY_STATES_MAX {
+            let reason =
+                format!("the counts of its tiers can stand in {states} ways together; at most {PITY_STATES_MAX}");
+            return Err(fault(self.group_key.to_owned(), reason));
         }
         Ok(())
     }

@@ -108,4 +108,16 @@ impl BoxLoot {
     pub fn full(&self) -> Vec<u32> {
         self.items.iter().map(|item| item.copies.get()).collect()
     }
+
+    /// The tiers of its items, each once, in the order of the items.
+    #[must_use]
+    pub fn tiers(&self) -> Vec<&RarityId> {
+        let mut tiers: Vec<&RarityId> = Vec::new();
+        for item in &self.items {
+            if !tiers.contains(&&item.tier) {
+                tiers.push(&item.tier);
+            }
+        }
+        tiers
+    }
 }

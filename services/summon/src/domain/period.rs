@@ -56,7 +56,7 @@ impl Period {
     #[must_use]
     pub fn id_at(&self, now: Timestamp) -> PeriodId {
         let date = self.first_day(now);
-        PeriodId(format!("{}:{date}", self.every.word()))
+        PeriodId(format!("{}:{date}", self.every))
     }
 
     /// When the period that `now` is in began.
@@ -98,15 +98,17 @@ impl Period {
     }
 }
 
-impl Every {
-    const fn word(self) -> &'static str {
-        match self {
+impl std::fmt::Display for Every {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
-        }
+        })
     }
+}
 
+impl Every {
     fn first(self, date: NaiveDate) -> NaiveDate {
         let first = match self {
             Self::Day => Some(date),

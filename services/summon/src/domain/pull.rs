@@ -91,6 +91,12 @@ impl<'a> Play<'a> {
         &self.state
     }
 
+    /// Of a box, how many of each item are left.
+    #[must_use]
+    pub fn left(&self) -> &[u32] {
+        &self.left
+    }
+
     /// Draws one pull of at least the tier at `floor`.
     pub fn step(&mut self, floor: Option<usize>, draws: &mut impl Draws) -> Drawn<'a> {
         if self.how.advances && self.banner.group.spark.is_some() {
@@ -106,7 +112,7 @@ impl<'a> Play<'a> {
     }
 
     fn draw_tier(&mut self, tiers: &'a Tiers, floor: Option<usize>, draws: &mut impl Draws) -> Drawn<'a> {
-        let seen = if self.how.resets { self.state } else { State { first_kept: true, ..State::default() } };
+        let seen = if self.how.resets { self.state } else { State::NO_PITY };
         let mut rest = draws.below(BILLION);
         let mut hit = tiers.slots.len().saturating_sub(1);
         for (place, share) in seen.shares(&tiers.slots, seen.floor(tiers, floor)).enumerate() {

@@ -1,5 +1,7 @@
 //! What the next pull depends on, and what a pull makes of it: the one step that drawing repeats and the odds follow.
 
+use std::cmp::Ordering;
+
 use super::loot::{Promise, Slot, TIERS_MAX, Tiers};
 use super::pity::{Hazard as _, OnHigher};
 use super::ppb::Ppb;
@@ -33,6 +35,14 @@ impl How {
 }
 
 impl State {
+    /// A player whose pity takes no part: who never pulled, and is promised nothing.
+    pub const NO_PITY: Self = Self {
+        counts: [0; TIERS_MAX],
+        lucks: [Luck { losses: 0, points: 0, target: None }; TIERS_MAX],
+        pulls: u32::MAX,
+        first_kept: true,
+    };
+
     /// The least tier of the next pull: what the first pulls promise when it is due, or `floor` when that is higher.
     #[must_use]
     pub fn floor(&self, tiers: &Tiers, floor: Option<usize>) -> Option<usize> {
@@ -42,54 +52,70 @@ impl State {
         floor.into_iter().chain(first).min()
     }
 
-    /// The chance of each tier in the next pull: they are a billion together.
-    ///
-    /// The highest tier has its whole chance, the next what of its own is left then, and so on; the lowest has all that is left, and so
-    /// has the tier of `floor`.
+    /// The chance of each tier in the next pull of at least the tier at `floor`: they are a billion together.
     pub fn shares(&self, slots: &[Slot], floor: Option<usize>) -> impl Iterator<Item = Ppb> {
-        let last = slots.len().saturating_sub(1);
-        let least = floor.map_or(last, |floor| floor.min(last));
-        let mut left = Ppb::ONE;
-        slots.iter().zip(self.counts).enumerate().map(move |(place, (slot, count))| {
-            let share = if place >= least { left } else { slot.rate_at(count).min(left) };
-            left = left.minus(share);
-            share
-        })
+        shares(slots.iter().zip(self.counts).map(|(slot, count)| slot.rate_at(count)), slots.len(), floor)
     }
 
     /// What a pull that hit the item at `place` of tier `hit` makes of this.
     #[must_use]
     pub fn after(mut self, tiers: &Tiers, hit: usize, place: usize, how: How) -> Self {
-        for (index, slot) in tiers.slots.iter().enumerate() {
-            let Some(track) = &slot.track else { continue };
-            let count = &mut self.counts[index];
-            let missed = if how.advances { track.scheme.missed(*count) } else { *count };
-            *count = match index.cmp(&hit) {
-                std::cmp::Ordering::Equal if how.resets => 0,
-                // Pity took no part: what the hit would have reset stays.
-                std::cmp::Ordering::Equal => *count,
-                std::cmp::Ordering::Less => missed,
-                std::cmp::Ordering::Greater if !how.resets => missed,
-                std::cmp::Ordering::Greater => match track.on_higher {
-                    OnHigher::Keep => missed,
-                    OnHigher::Reset => 0,
-                    OnHigher::Freeze => *count,
-                },
-            };
+        for (place, slot) in tiers.slots.iter().enumerate() {
+            if let Some(track) = &slot.track {
+                let count = self.counts[place];
+                let missed = track.scheme.missed(count);
+                self.counts[place] = counted(track.on_higher, count, missed, place.cmp(&hit), how);
+            }
         }
         if how.resets {
             self.lucks[hit] = tiers.slots[hit].choice.scheme().after(self.lucks[hit], place);
-            if let Some(first) = tiers.first
-                && self.pulls < first.pulls
-            {
-                self.pulls = self.pulls.saturating_add(1);
-                self.first_kept |= hit <= first.slot;
-                // Once it is kept or over, all players are alike.
-                if self.first_kept || self.pulls >= first.pulls {
-                    (self.pulls, self.first_kept) = (first.pulls, true);
-                }
+            if let Some(first) = tiers.first {
+                (self.pulls, self.first_kept) = first_after(first, self.pulls, self.first_kept, hit);
             }
         }
         self
     }
+}
+
+/// Shares a billion among the tiers, whose own chances are `rates`, highest first.
+///
+/// The highest tier has its whole chance, the next what of its own is left then, and so on; the lowest of the `slots` has all that is
+/// left, and so has the one at `floor`.
+pub(super) fn shares(
+    rates: impl Iterator<Item = Ppb>,
+    slots: usize,
+    floor: Option<usize>,
+) -> impl Iterator<Item = Ppb> {
+    let last = slots.saturating_sub(1);
+    let least = floor.map_or(last, |floor| floor.min(last));
+    let mut left = Ppb::ONE;
+    rates.enumerate().map(move |(place, rate)| {
+        let share = if place >= least { left } else { rate.min(left) };
+        left = left.minus(share);
+        share
+    })
+}
+
+/// What a pull makes of one tier's count, where `missed` is what a miss makes of it; the tier is higher than the one that was hit
+/// (`Less`: its place is smaller), hit itself, or lower.
+pub(super) fn counted<N: Copy + Default>(on_higher: OnHigher, count: N, missed: N, place: Ordering, how: How) -> N {
+    let after_miss = if how.advances { missed } else { count };
+    match place {
+        Ordering::Less => after_miss,
+        Ordering::Equal if how.resets => N::default(),
+        // Pity took no part: what the hit would have reset stays.
+        Ordering::Equal => count,
+        Ordering::Greater if !how.resets => after_miss,
+        Ordering::Greater => match on_higher {
+            OnHigher::Keep => after_miss,
+            OnHigher::Reset => N::default(),
+            OnHigher::Freeze => count,
+        },
+    }
+}
+
+/// What a hit of the tier at `hit` makes of the promise of the first pulls; once it is kept or over, all players are alike.
+pub(super) fn first_after(first: Promise, pulls: u32, is_kept: bool, hit: usize) -> (u32, bool) {
+    let pulls = pulls.saturating_add(1);
+    if is_kept || hit <= first.slot || pulls >= first.pulls { (first.pulls, true) } else { (pulls, false) }
 }

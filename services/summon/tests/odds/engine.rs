@@ -6,7 +6,7 @@ use super::catalogs::{self, banner_of};
 use auric_summon::domain::{Draws, How, Loot, Pity, Play, pulls};
 
 /// Draws what it is told to, then 0.
-struct Forced(Vec<u64>);
+pub struct Forced(pub Vec<u64>);
 
 impl Draws for Forced {
     fn below(&mut self, bound: NonZeroU64) -> u64 {
@@ -33,7 +33,7 @@ rate_ppb = 994_000_000
 items = { elder_dryad = 3, ashen_phoenix = 1 }
 "#;
 
-fn pity(text: &str) -> Pity {
+pub fn pity(text: &str) -> Pity {
     serde_json::from_str(text).unwrap()
 }
 

@@ -79,28 +79,29 @@ pub struct FirstPulls {
 
 /// How far a player has come in one pity group. The default is a player who never pulled.
 ///
-/// Its JSON leaves out what is zero, and a tier or a banner that the catalog no longer has stays in it untouched.
+/// Its JSON has its keys in alphabetical order, as receipts need them, and leaves out what is zero; a tier or a banner that the catalog no longer has stays in it
+/// untouched.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Pity {
-    /// Pulls that took part in the pity.
+    /// Per banner, the player's box.
     #[serde(skip_serializing_if = "is_default")]
-    pub pulls: u64,
+    pub boxes: BTreeMap<BannerId, BoxPity>,
     /// Whether the promise of the first pulls was kept.
     #[serde(skip_serializing_if = "is_default")]
     pub first_kept: bool,
+    /// Per banner, the player's path.
+    #[serde(skip_serializing_if = "is_default")]
+    pub paths: BTreeMap<BannerId, PathPity>,
+    /// Pulls that took part in the pity.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pulls: u64,
     /// Spark points that were not exchanged yet.
     #[serde(skip_serializing_if = "is_default")]
     pub spark_points: u64,
     /// Per tier, what was counted.
     #[serde(skip_serializing_if = "is_default")]
     pub tiers: BTreeMap<RarityId, TierPity>,
-    /// Per banner, the player's path.
-    #[serde(skip_serializing_if = "is_default")]
-    pub paths: BTreeMap<BannerId, PathPity>,
-    /// Per banner, the player's box.
-    #[serde(skip_serializing_if = "is_default")]
-    pub boxes: BTreeMap<BannerId, BoxPity>,
 }
 
 /// What was counted for one tier.
@@ -119,11 +120,11 @@ pub struct TierPity {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PathPity {
-    /// What the player wants.
-    pub target: SpeciesId,
-    /// Hits since that were something else.
+    /// Hits since the path began that were something else.
     #[serde(default, skip_serializing_if = "is_default")]
     pub points: u16,
+    /// What the player wants.
+    pub target: SpeciesId,
 }
 
 /// A player's box on one banner.
@@ -197,7 +198,11 @@ mod tests {
 
     #[test]
     fn a_pity_is_kept_as_it_is() {
-        let text = r#"{"pulls":34,"spark_points":34,"tiers":{"epic":{"count":3},"legendary":{"count":33,"losses":1}},"paths":{"aurora":{"target":"nerissa","points":1}},"boxes":{"fair":{"finished":1,"taken":{"dimlight":2}}}}"#;
+        let text = concat!(
+            r#"{"boxes":{"fair":{"finished":1,"taken":{"dimlight":2}}},"first_kept":true,"#,
+            r#""paths":{"aurora":{"points":1,"target":"nerissa"}},"pulls":34,"spark_points":34,"#,
+            r#""tiers":{"epic":{"count":3},"legendary":{"count":33,"losses":1}}}"#
+        );
         let pity: Pity = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&pity).unwrap(), text);
     }

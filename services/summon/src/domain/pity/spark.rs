@@ -84,7 +84,7 @@ pub fn choose(banner: &Banner, pity: &Pity, target: Option<&SpeciesId>) -> Resul
         return Err(SparkFault::NotOffered { banner: banner.id.clone(), species: target.clone() });
     }
     if after.paths.get(&banner.id).is_none_or(|path| path.target != *target) {
-        after.paths.insert(banner.id.clone(), PathPity { target: target.clone(), points: 0 });
+        after.paths.insert(banner.id.clone(), PathPity { points: 0, target: target.clone() });
     }
     Ok(after)
 }

@@ -54,6 +54,12 @@ pub enum Choice {
 }
 
 impl Choice {
+    /// Whether a player can name an item that misses lead to.
+    #[must_use]
+    pub const fn has_path(&self) -> bool {
+        matches!(self, Self::Path(_))
+    }
+
     /// The scheme itself.
     #[must_use]
     pub fn scheme(&self) -> &dyn Selection {
