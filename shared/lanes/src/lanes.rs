@@ -155,6 +155,24 @@ impl<W: Send + Sync + 'static, A: Send + 'static> Lanes<W, A> {
         }
     }
 
+    /// Refuses `works` works at once where the queues have no room for them, so that nothing need be made of them first.
+    ///
+    /// Which lanes they would go to is not asked, so that some may still be refused one by one. Queues too short for so many at any time are
+    /// taken for full while less than a quarter of them is free.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::QueueFull`], counted for each of them.
+    pub fn admit(&self, works: usize) -> Result<(), Refused> {
+        let free: usize = self.entrances.iter().map(|entrance| entrance.queue.capacity()).sum();
+        let all: usize = self.entrances.iter().map(|entrance| entrance.queue.max_capacity()).sum();
+        let fullest = self.entrances.iter().max_by_key(|entrance| entrance.depth());
+        let Some(fullest) = fullest.filter(|_| free < works.min(all / 4)) else { return Ok(()) };
+        let refused = Refused::QueueFull { retry_after: self.retry_after(fullest) };
+        fullest.counters.refused(refused, works);
+        Err(refused)
+    }
+
     /// Returns the lane of `key`: the same in every process and release that has as many lanes.
     pub fn lane_of(&self, key: &[u8]) -> LaneId {
         self.entrance(key).id

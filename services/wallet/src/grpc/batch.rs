@@ -32,7 +32,11 @@ pub async fn post(handlers: &Arc<Handlers>, request: Request<api::PostBatchReque
         return Err(invalid(vec![BadField::new("posts", format!("must have 1 to {POSTS_MAX} postings, has {count}"))]));
     }
     // The caller's name is the whole call's: a wrong one is nobody's posting's fault.
-    metadata::caller(&metadata)?;
+    let caller = metadata::caller(&metadata)?;
+    if let Err(full) = handlers.admit(count, &caller, &metadata::trace_id(&metadata)) {
+        let refusal = refused(&Problem::from_status(&status::of_refused(full)), false);
+        return Ok(Response::new(api::PostBatchResponse { results: vec![refusal; count] }));
+    }
     let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
     let results = request.posts.iter().map(|post| one(handlers, &metadata, post, deadline));
     Ok(Response::new(api::PostBatchResponse { results: join_all(results).await }))

@@ -49,12 +49,18 @@ static CONTENTION: LazyLock<Counter<u64>> = LazyLock::new(|| {
 /// Counts a mutation that was answered, or given up.
 pub fn count(method: Method, answer: &Result<Verdict, Refused>) {
     let (outcome, reason) = trace::outcome(answer);
-    add(method, outcome, reason);
+    add(method, outcome, reason, 1);
+}
+
+/// Counts mutations that nothing was made of.
+pub fn count_refused(method: Method, refused: Refused, mutations: u64) {
+    let (outcome, reason) = trace::outcome(&Err(refused));
+    add(method, outcome, reason, mutations);
 }
 
 /// Counts a request that was no mutation.
 pub fn count_malformed(method: Method) {
-    add(method, "refused", Some("INVALID_ARGUMENT"));
+    add(method, "refused", Some("INVALID_ARGUMENT"), 1);
 }
 
 /// Counts a transaction that gave way.
@@ -62,13 +68,13 @@ pub fn count_contention(kind: Contention) {
     CONTENTION.add(1, &[KeyValue::new("auric.contention", kind.as_str())]);
 }
 
-fn add(method: Method, outcome: &'static str, reason: Option<&'static str>) {
+fn add(method: Method, outcome: &'static str, reason: Option<&'static str>, mutations: u64) {
     let of = [KeyValue::new("auric.method", method.as_str()), KeyValue::new("auric.outcome", outcome)];
     match reason {
-        None => MUTATIONS.add(1, &of),
+        None => MUTATIONS.add(mutations, &of),
         Some(reason) => {
             let [method, outcome] = of;
-            MUTATIONS.add(1, &[method, outcome, KeyValue::new("auric.reason", reason)]);
+            MUTATIONS.add(mutations, &[method, outcome, KeyValue::new("auric.reason", reason)]);
         }
     }
 }

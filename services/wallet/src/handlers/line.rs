@@ -3,7 +3,7 @@
 //! A caller that goes away before its answer drops the request with the line in it: the line is written all the same, and says that the
 //! outcome is found by key.
 
-use auric_ids::TraceId;
+use auric_ids::{CallerId, TraceId};
 use auric_lanes::Refused;
 
 use super::{figures, trace};
@@ -102,6 +102,14 @@ pub fn log_malformed(method: Method, key: Option<&MutationKey>, trace_id: &Trace
     };
     line.write(false, false, Some("INVALID_ARGUMENT"));
     figures::count_malformed(method);
+}
+
+/// Writes one line for the postings of a batch that were refused together, before anything was made of them.
+pub fn log_refused_together(posts: u64, caller: &CallerId, trace_id: &TraceId, refused: Refused) {
+    let (method, error) = (Method::Post.as_str(), refused_word(&refused));
+    let (caller, trace_id) = (caller.as_str(), trace_id.as_str());
+    tracing::info!(success = false, error, caller, method, trace_id, posts, "{posts} postings of a batch refused");
+    figures::count_refused(Method::Post, refused, posts);
 }
 
 /// The word for what was never decided.

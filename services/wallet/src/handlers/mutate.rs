@@ -5,11 +5,13 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use auric_db::StoreError;
+use auric_ids::{CallerId, TraceId};
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::{Handlers, figures, line::Line, trace};
+use super::line::{Line, log_refused_together};
+use super::{Handlers, figures, trace};
 use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide};
 use crate::store::WalletStore;
 
@@ -49,6 +51,16 @@ impl Batcher for Ledger {
 }
 
 impl Handlers {
+    /// Refuses so many postings at once where there is no room for them, with one line for all: what is refused must cost next to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::QueueFull`]; nothing happened.
+    pub fn admit(&self, posts: usize, caller: &CallerId, trace_id: &TraceId) -> Result<(), Refused> {
+        let count = u64::try_from(posts).unwrap_or(u64::MAX);
+        self.lanes.admit(posts).inspect_err(|refused| log_refused_together(count, caller, trace_id, *refused))
+    }
+
     /// Brings `mutation` into the ledger, and answers once the answer is durable.
     ///
     /// # Errors

@@ -106,6 +106,41 @@ async fn a_full_queue_refuses_at_once_and_forgets_what_it_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn many_at_once_are_let_in_only_where_there_is_room_for_all() {
+    let database = FakeDatabase::scripted([Step::Gate]);
+    let lanes = start(&database, LaneSettings { queue_max: bound(8), lanes: bound(2), ..LaneSettings::default() });
+    let mut tickets = enqueue(&lanes, [1]);
+    database.runs_begun(1).await;
+    tickets.extend(enqueue(&lanes, 2..=9));
+
+    assert_eq!(lanes.admit(4), Ok(()), "eight of sixteen places are free");
+    assert_eq!(lanes.admit(100), Ok(()), "more than there are places: a quarter is enough");
+    database.open_gate();
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_there_is_no_room_for_is_refused_before_anything_is_made_of_it() {
+    let database = FakeDatabase::scripted([Step::Gate]);
+    let lanes = start(&database, LaneSettings { queue_max: bound(8), lanes: bound(1), ..LaneSettings::default() });
+    let mut tickets = enqueue(&lanes, [1]);
+    database.runs_begun(1).await;
+    tickets.extend(enqueue(&lanes, 2..=8));
+
+    let refused = lanes.admit(2);
+
+    assert!(matches!(refused, Err(Refused::QueueFull { .. })), "{refused:?}");
+    assert_eq!(lanes.stats()[0].refused.queue_full, 2);
+    assert_eq!(lanes.admit(1), Ok(()), "one place is left");
+    database.open_gate();
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_delay_of_a_full_queue_is_the_time_that_its_batches_take_up_to_a_bound() {
     let batch_time = Duration::from_millis(200);
     // Three batches wait, and one is in flight.

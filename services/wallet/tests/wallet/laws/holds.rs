@@ -5,7 +5,7 @@ mod table;
 use std::sync::Arc;
 
 use auric_time::Timestamp;
-use auric_wallet::domain::{BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
+use auric_wallet::domain::{Action, BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
 use futures::future::join_all;
 
 use crate::asks::{HOUR, SECOND, commit, held, moved, promised, release, reserve, reserve_for};
@@ -19,6 +19,7 @@ on_every_store!(
     every_verb_in_every_state_does_what_the_table_says,
     a_hold_ends_once_whoever_comes_first,
     a_release_before_its_reserve_voids_the_hold_for_ever,
+    a_hold_ends_whoever_its_request_names,
     a_whole_hold_is_taken_whole,
     a_commit_that_waited_past_the_deadline_is_too_late,
     a_hold_lapses_at_its_deadline_and_not_before,
@@ -96,6 +97,31 @@ async fn a_release_before_its_reserve_voids_the_hold_for_ever(ledger: Ledger) {
         assert_eq!(send(copy, late).await, Verdict::Answered { outcome: Err(refused), replayed: true });
     }
     assert_eq!(available(&copies[0], "p", "lumees").await, 100);
+    assert_books_agree(&copies[0]).await;
+}
+
+async fn a_hold_ends_whoever_its_request_names(ledger: Ledger) {
+    // The player beside a hold is a hint: those who are not named, and those of a wrong hint, are found all the same, and locked.
+    let copies = join_all((0..=ledger.copies()).map(|_| ledger.copy())).await;
+    outcome(&copies[0], post("fund", vec![credit("p", "lumees", 1_000)])).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, hint) in [None, Some("p"), Some("q"), Some("stranger")].into_iter().enumerate() {
+        for legs in [vec![held("p", "lumees", 10)], vec![moved("p", "q", "lumees", 10)]] {
+            let hold = format!("h{number}-{}", legs[0].to.is_some());
+            outcome(&copies[0], reserve(&format!("reserve-{hold}"), &hold, legs)).await.unwrap();
+            for (index, copy) in copies.iter().enumerate() {
+                let mut commit = commit(&format!("commit-{hold}-{index}"), &hold, &[]);
+                let Action::Commit(asked) = &mut commit.action else { panic!("{commit:?}") };
+                asked.player = hint.map(|name| name.parse().unwrap());
+                let copy = Arc::clone(copy);
+                tasks.spawn(async move { outcome(&copy, commit).await });
+            }
+        }
+    }
+    for ended in tasks.join_all().await {
+        ended.unwrap();
+    }
+    assert_eq!((available(&copies[0], "p", "lumees").await, available(&copies[0], "q", "lumees").await), (920, 40));
     assert_books_agree(&copies[0]).await;
 }
 
