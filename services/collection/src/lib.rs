@@ -21,7 +21,7 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::CollectionConfig;
 pub use grpc::{SERVICE_NAMES, reasons};
-pub use handlers::{EspritsPage, Handlers, Page, ReloadError};
+pub use handlers::{Handlers, Page, ReloadError};
 
 use domain::Rules;
 
@@ -84,6 +84,11 @@ impl Collection {
     #[must_use]
     pub const fn service_names() -> &'static [&'static str] {
         &SERVICE_NAMES
+    }
+
+    /// Ends the streams that are open, so that they do not hold up a drain.
+    pub fn end_streams(&self) {
+        self.handlers.end_streams();
     }
 
     /// Whether it can serve now.

@@ -12,6 +12,9 @@ use crate::domain::{Class, Growth, Rarity, Settings, Stats, TEAM_SIZE_MAX};
 /// The most esprits that a player may be let have.
 const ESPRITS_MAX: u64 = 100_000;
 
+/// The most pieces of equipment that a player may be let have: all of them are loaded to change one.
+const EQUIPMENT_MAX: u64 = 5_000;
+
 /// The highest level that there may be.
 const LEVEL_MAX: u32 = 1_000;
 
@@ -26,6 +29,7 @@ const WEIGHT_MAX: u64 = 1_000_000;
 #[serde(deny_unknown_fields)]
 pub struct CollectionTable {
     esprits_max: u64,
+    equipment_max: u64,
     team: TeamTable,
     growth: GrowthTable,
     elements: BTreeMap<ElementId, String>,
@@ -74,9 +78,12 @@ impl CollectionTable {
     /// What the file says, where `rarities` are the ones that there are.
     pub fn numbers(self, rarities: &BTreeMap<RarityId, Rarity>) -> Result<Numbers, CatalogError> {
         let fault = |key: String, reason: String| Err(CatalogError::new(COLLECTION, key, reason));
-        let Self { esprits_max, team, growth, elements, classes } = self;
+        let Self { esprits_max, equipment_max, team, growth, elements, classes } = self;
         if !(1..=ESPRITS_MAX).contains(&esprits_max) {
             return fault("esprits_max".to_owned(), format!("must be 1 to {ESPRITS_MAX}, is {esprits_max}"));
+        }
+        if equipment_max > EQUIPMENT_MAX {
+            return fault("equipment_max".to_owned(), format!("must be 0 to {EQUIPMENT_MAX}, is {equipment_max}"));
         }
         if !(1..=TEAM_SIZE_MAX).contains(&team.size) {
             return fault("team.size".to_owned(), format!("must be 1 to {TEAM_SIZE_MAX}, is {}", team.size));
@@ -100,7 +107,7 @@ impl CollectionTable {
         let classes = classes.into_iter().map(|(id, table)| Ok((id.clone(), table.class(&id)?)));
         let GrowthTable { permille_per_level, level_max } = growth;
         Ok(Numbers {
-            settings: Settings { esprits_max, team_size: team.size },
+            settings: Settings { esprits_max, equipment_max, team_size: team.size },
             growth: Growth { permille_per_level, level_max },
             elements,
             classes: classes.collect::<Result<_, CatalogError>>()?,

@@ -3,7 +3,7 @@ use super::{follows, load};
 const RARITIES: &str = "[common]\nrank = 1\ndissolve_rewards = [{ asset = \"shards\", amount = 5 }]\n";
 const FOX: &str = "[fox]\nname = \"Fox\"\nrarity = \"common\"\nelement = \"fire\"\nclass = \"striker\"\n\
     base_stats = { hp = 1, attack = 2, defense = 3, speed = 4 }\n";
-const COLLECTION: &str = "esprits_max = 10\n[team]\nsize = 3\n[growth]\npermille_per_level = 60\n\
+const COLLECTION: &str = "esprits_max = 10\nequipment_max = 5\n[team]\nsize = 3\n[growth]\npermille_per_level = 60\n\
     [growth.level_max]\ncommon = 30\n[elements]\nfire = \"Fire\"\n[classes.striker]\nname = \"Striker\"\n\
     power_weights = { hp = 1, attack = 2, defense = 3, speed = 4 }\n";
 

@@ -3,7 +3,7 @@
 use auric_catalog::CatalogHash;
 use auric_ids::{CallerId, OperationId, PlayerId, TraceId};
 
-use super::{Intent, Outcome};
+use super::{Intent, Keyed, Outcome};
 
 /// One request that changes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Action {
     Commit(Commit),
     /// Give up what was promised, or what would be.
     Cancel(Cancel),
+    /// Change something, under a key.
+    Keyed(Keyed),
 }
 
 /// What is to be promised.
@@ -65,6 +67,7 @@ impl Action {
     #[must_use]
     pub const fn method(&self) -> &'static str {
         match self {
+            Self::Keyed(keyed) => keyed.change.method(),
             Self::Prepare(_) => "Prepare",
             Self::Commit(_) => "Commit",
             Self::Cancel(_) => "Cancel",
@@ -78,16 +81,18 @@ impl Action {
             Self::Prepare(prepare) => &prepare.player,
             Self::Commit(commit) => &commit.player,
             Self::Cancel(cancel) => &cancel.player,
+            Self::Keyed(keyed) => &keyed.player,
         }
     }
 
-    /// The operation that it is a verb of.
+    /// The operation that it is a verb of, if it is a verb.
     #[must_use]
-    pub const fn operation(&self) -> &OperationId {
+    pub const fn operation(&self) -> Option<&OperationId> {
         match self {
-            Self::Prepare(prepare) => &prepare.operation,
-            Self::Commit(commit) => &commit.operation,
-            Self::Cancel(cancel) => &cancel.operation,
+            Self::Prepare(prepare) => Some(&prepare.operation),
+            Self::Commit(commit) => Some(&commit.operation),
+            Self::Cancel(cancel) => Some(&cancel.operation),
+            Self::Keyed(_) => None,
         }
     }
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auric_catalog::CatalogHash;
-use auric_ids::{EspritId, OperationId, PlayerId};
+use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
+use auric_keys::MutationKey;
 use auric_time::Timestamp;
 
-use super::{Catalog, Esprit, Part};
+use super::{Catalog, Esprit, Part, Piece, Record, Team};
 
 /// What every change of a player draws anew: what was read under another one is old.
 pub type StateTag = [u8; 16];
@@ -23,12 +24,16 @@ pub struct Opened {
     pub parts: Vec<Part>,
     /// Every esprit that is there.
     pub esprits: Vec<Esprit>,
+    /// Every piece of equipment of the players that it was asked for.
+    pub pieces: Vec<Piece>,
+    /// Every key that was used before.
+    pub records: Vec<Record>,
     /// Those of the named catalogs that were in force on this database.
     pub catalogs: BTreeSet<CatalogHash>,
 }
 
 /// One locked player.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Player {
     /// Esprits that are there.
     pub esprits: u64,
@@ -36,6 +41,12 @@ pub struct Player {
     pub promised: u64,
     /// The number of the newest esprit.
     pub last_number: u64,
+    /// Pieces of equipment that are there.
+    pub equipment: u64,
+    /// Who is in the team.
+    pub team: Team,
+    /// Counts the changes of the team.
+    pub team_version: u64,
     /// Counts the changes; 0 for a player who was never written.
     pub version: u64,
     /// The version as it was loaded.
@@ -62,13 +73,26 @@ pub struct EspritRow {
     pub loaded_version: u64,
 }
 
+/// A piece of equipment as it is to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PieceRow {
+    /// The piece.
+    pub piece: Piece,
+    /// Its version as it was loaded; 0 for a new one.
+    pub loaded_version: u64,
+}
+
 /// Everything that a batch decided, in the order of writing, each ascending.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
+    /// Keys and their answers.
+    pub records: Vec<Record>,
     /// Parts.
     pub parts: Vec<PartRow>,
     /// Esprits.
     pub esprits: Vec<EspritRow>,
+    /// Pieces of equipment.
+    pub pieces: Vec<PieceRow>,
     /// Players who changed.
     pub players: Vec<(PlayerId, Player)>,
 }
@@ -87,6 +111,8 @@ pub struct Book {
     players: BTreeMap<PlayerId, Player>,
     parts: BTreeMap<OperationId, PartRow>,
     esprits: BTreeMap<(PlayerId, EspritId), EspritRow>,
+    pieces: BTreeMap<(PlayerId, EquipmentId), PieceRow>,
+    records: BTreeMap<MutationKey, Record>,
     catalogs: BTreeSet<CatalogHash>,
     written: Written,
 }
@@ -96,6 +122,8 @@ pub struct Book {
 struct Written {
     parts: BTreeSet<OperationId>,
     esprits: BTreeSet<(PlayerId, EspritId)>,
+    pieces: BTreeSet<(PlayerId, EquipmentId)>,
+    records: BTreeSet<MutationKey>,
 }
 
 impl Book {
@@ -107,11 +135,17 @@ impl Book {
             let loaded_version = esprit.version;
             ((esprit.player.clone(), esprit.id.clone()), EspritRow { esprit, loaded_version })
         };
+        let piece = |piece: Piece| {
+            let loaded_version = piece.version;
+            ((piece.player.clone(), piece.id.clone()), PieceRow { piece, loaded_version })
+        };
         Self {
             now: opened.now,
             players: opened.players.into_iter().collect(),
             parts: opened.parts.into_iter().map(part).collect(),
             esprits: opened.esprits.into_iter().map(esprit).collect(),
+            pieces: opened.pieces.into_iter().map(piece).collect(),
+            records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
             catalogs: opened.catalogs,
             written: Written::default(),
         }
@@ -129,10 +163,27 @@ impl Book {
         self.esprits.get(&(player.clone(), id.clone())).map(|row| &row.esprit)
     }
 
+    /// A piece of equipment of a player.
+    #[must_use]
+    pub fn piece(&self, player: &PlayerId, id: &EquipmentId) -> Option<&Piece> {
+        self.pieces.get(&(player.clone(), id.clone())).map(|row| &row.piece)
+    }
+
+    /// All equipment of a player, in the order of ids.
+    pub fn pieces<'a>(&'a self, player: &'a PlayerId) -> impl Iterator<Item = &'a Piece> {
+        self.pieces.values().map(|row| &row.piece).filter(move |piece| piece.player == *player)
+    }
+
+    /// The answer that `key` got before this batch or in it.
+    #[must_use]
+    pub fn record(&self, key: &MutationKey) -> Option<&Record> {
+        self.records.get(key)
+    }
+
     /// A locked player.
     #[must_use]
     pub fn player(&self, id: &PlayerId) -> Player {
-        self.players.get(id).copied().unwrap_or_default()
+        self.players.get(id).cloned().unwrap_or_default()
     }
 
     /// Whether a catalog, other than the one in force here, was in force on this database.
@@ -144,7 +195,7 @@ impl Book {
     /// The time for a change of `player`: the database's clock, and never before the change that came before.
     #[must_use]
     pub fn time_for(&self, player: &PlayerId) -> Timestamp {
-        self.now.max(self.player(player).updated_at)
+        self.players.get(player).map_or(self.now, |player| self.now.max(player.updated_at))
     }
 
     /// Keeps a part as it is to be.
@@ -163,6 +214,20 @@ impl Book {
         self.esprits.insert(key, EspritRow { esprit, loaded_version });
     }
 
+    /// Keeps a piece of equipment as it is to be.
+    pub fn put_piece(&mut self, piece: Piece) {
+        let key = (piece.player.clone(), piece.id.clone());
+        let loaded_version = self.pieces.get(&key).map_or(0, |row| row.loaded_version);
+        self.written.pieces.insert(key.clone());
+        self.pieces.insert(key, PieceRow { piece, loaded_version });
+    }
+
+    /// Keeps an answer under its key, for the twins in this batch and for the store.
+    pub fn keep(&mut self, record: Record) {
+        self.written.records.insert(record.key.clone());
+        self.records.insert(record.key.clone(), record);
+    }
+
     /// Keeps a player as it is to be, changed at `time`.
     pub fn put_player(&mut self, id: &PlayerId, player: Player, time: Timestamp) {
         let version = player.version.saturating_add(1);
@@ -173,6 +238,8 @@ impl Book {
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
         Journal {
+            records: self.written.records.iter().filter_map(|key| self.records.remove(key)).collect(),
+            pieces: self.written.pieces.iter().filter_map(|key| self.pieces.remove(key)).collect(),
             parts: self.written.parts.iter().filter_map(|key| self.parts.remove(key)).collect(),
             esprits: self.written.esprits.iter().filter_map(|key| self.esprits.remove(key)).collect(),
             players: self.players.into_iter().filter(|(_, player)| player.version != player.loaded_version).collect(),
@@ -184,6 +251,6 @@ impl Journal {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.parts.is_empty() && self.esprits.is_empty() && self.players.is_empty()
+        self.records.is_empty() && self.parts.is_empty() && self.players.is_empty()
     }
 }

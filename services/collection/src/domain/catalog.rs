@@ -105,6 +105,8 @@ pub struct EquipmentKind {
 pub struct Settings {
     /// Esprits that one player may have, promised ones included.
     pub esprits_max: u64,
+    /// Pieces of equipment that one player may have.
+    pub equipment_max: u64,
     /// Members of a team: 1 to [`super::TEAM_SIZE_MAX`].
     pub team_size: usize,
 }

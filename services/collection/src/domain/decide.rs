@@ -1,9 +1,12 @@
 //! Answers one request: a verb by the table of participants, and what the verb does.
 
-use auric_ids::PlayerId;
+use auric_ids::{OperationId, PlayerId};
 use auric_twophase::{Participation, Reaction, Verb};
 
-use super::{Action, Ask, BadField, Book, Commit, Esprit, Granted, Outcome, Part, Prepare, Refusal, Rules};
+use super::keyed::decide_keyed;
+use super::{
+    Action, Ask, BadField, Book, Commit, Esprit, Granted, KeyedOutcome, Outcome, Part, Prepare, Refusal, Rules,
+};
 
 /// What a request came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +18,14 @@ pub enum Verdict {
         /// Whether it stood so before: nothing was done now.
         again: bool,
     },
-    /// It has no effect.
+    /// A keyed request was answered; the answer is stored under its key for ever.
+    Answered {
+        /// The answer.
+        outcome: KeyedOutcome,
+        /// Whether an earlier request under the key got this answer first.
+        replayed: bool,
+    },
+    /// It has no effect, and is stored nowhere.
     Refused(Refusal),
 }
 
@@ -23,31 +33,48 @@ pub enum Verdict {
 ///
 /// A twin finds what the first one did, be it in an earlier batch or in this one. Nothing of a refused request is left in the book.
 pub fn decide(book: &mut Book, rules: &Rules, ask: &Ask) -> Verdict {
-    let known = book.part(ask.action.operation());
+    let (verb, operation) = match &ask.action {
+        Action::Keyed(keyed) => return decide_keyed(book, rules, ask, keyed),
+        Action::Prepare(prepare) => (Verb::Prepare, &prepare.operation),
+        Action::Commit(commit) => (Verb::Commit, &commit.operation),
+        Action::Cancel(cancel) => (Verb::Cancel, &cancel.operation),
+    };
+    let known = book.part(operation);
     let state = known.map_or(Participation::Absent, |part| part.state);
     if let Some(refusal) = known.and_then(|part| misfit(part, ask)) {
         return Verdict::Refused(refusal);
     }
-    match (state.on(verb(&ask.action)), known.cloned()) {
-        (Reaction::Become(next), known) => match become_of(book, rules, ask, next, known) {
-            Ok(part) => Verdict::Stands { part, again: false },
-            Err(refusal) => Verdict::Refused(refusal),
-        },
+    match (state.on(verb), known.cloned()) {
+        (Reaction::Become(next), known) => {
+            let part = known.unwrap_or_else(|| absent(book, ask, operation));
+            match become_of(book, rules, ask, next, part) {
+                Ok(part) => Verdict::Stands { part, again: false },
+                Err(refusal) => Verdict::Refused(refusal),
+            }
+        }
         (Reaction::Again, Some(part)) => Verdict::Stands { part, again: true },
         (Reaction::Ended, Some(Part { operation, state, updated_at: ended_at, .. })) => {
             Verdict::Refused(Refusal::Ended { operation, state, ended_at })
         }
         (Reaction::NotFound | Reaction::Again | Reaction::Ended, _) => {
-            Verdict::Refused(Refusal::NotFound(ask.action.operation().clone()))
+            Verdict::Refused(Refusal::NotFound(operation.clone()))
         }
     }
 }
 
-const fn verb(action: &Action) -> Verb {
-    match action {
-        Action::Prepare(_) => Verb::Prepare,
-        Action::Commit(_) => Verb::Commit,
-        Action::Cancel(_) => Verb::Cancel,
+/// The part in an operation that nothing was heard of.
+fn absent(book: &Book, ask: &Ask, operation: &OperationId) -> Part {
+    let time = book.time_for(ask.action.player());
+    Part {
+        operation: operation.clone(),
+        player: ask.action.player().clone(),
+        coordinator: ask.caller.clone(),
+        state: Participation::Absent,
+        catalog: None,
+        intent: None,
+        outcome: None,
+        created_at: time,
+        updated_at: time,
     }
 }
 
@@ -79,32 +106,15 @@ fn misfit(part: &Part, ask: &Ask) -> Option<Refusal> {
                 fields.push("outcome");
             }
         }
-        Action::Cancel(_) => {}
+        Action::Cancel(_) | Action::Keyed(_) => {}
     }
     if fields.is_empty() { None } else { Some(Refusal::OperationReused { operation, fields }) }
 }
 
 /// Does what leads to the state `next`.
-fn become_of(
-    book: &mut Book,
-    rules: &Rules,
-    ask: &Ask,
-    next: Participation,
-    known: Option<Part>,
-) -> Result<Part, Refusal> {
+fn become_of(book: &mut Book, rules: &Rules, ask: &Ask, next: Participation, mut part: Part) -> Result<Part, Refusal> {
     let id = ask.action.player();
     let time = book.time_for(id);
-    let mut part = known.unwrap_or_else(|| Part {
-        operation: ask.action.operation().clone(),
-        player: id.clone(),
-        coordinator: ask.caller.clone(),
-        state: Participation::Absent,
-        catalog: None,
-        intent: None,
-        outcome: None,
-        created_at: time,
-        updated_at: time,
-    });
     let promised = part.intent.as_ref().map_or(0, super::Intent::esprits);
     let mut player = book.player(id);
     match &ask.action {
@@ -133,6 +143,7 @@ fn become_of(
                 book.put_player(id, player, time);
             }
         }
+        Action::Keyed(_) => {}
     }
     part.state = next;
     part.updated_at = time;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use auric_catalog::CatalogHash;
 use auric_ids::{EspritId, OperationId, PlayerId};
+use auric_keys::MutationKey;
 
 use super::{Action, Ask, Outcome};
 
@@ -16,6 +17,10 @@ pub struct BatchKeys {
     pub operations: BTreeSet<OperationId>,
     /// Esprits to load.
     pub esprits: BTreeSet<(PlayerId, EspritId)>,
+    /// Keys to look up.
+    pub mutations: BTreeSet<MutationKey>,
+    /// Players whose equipment is to be loaded, all of it.
+    pub armories: BTreeSet<PlayerId>,
     /// Catalogs to look for, besides the one in force.
     pub catalogs: BTreeSet<CatalogHash>,
     in_force: CatalogHash,
@@ -29,6 +34,8 @@ impl BatchKeys {
             players: BTreeSet::new(),
             operations: BTreeSet::new(),
             esprits: BTreeSet::new(),
+            mutations: BTreeSet::new(),
+            armories: BTreeSet::new(),
             catalogs: BTreeSet::new(),
             in_force,
         }
@@ -38,7 +45,7 @@ impl BatchKeys {
     pub fn add(&mut self, ask: &Ask) {
         let player = ask.action.player();
         self.players.insert(player.clone());
-        self.operations.insert(ask.action.operation().clone());
+        self.operations.extend(ask.action.operation().cloned());
         match &ask.action {
             Action::Prepare(prepare) => {
                 if prepare.catalog != self.in_force {
@@ -50,6 +57,13 @@ impl BatchKeys {
                 self.esprits.extend(grant.esprits.iter().map(|granted| (player.clone(), granted.esprit.clone())));
             }
             Action::Cancel(_) => {}
+            Action::Keyed(keyed) => {
+                self.mutations.insert(MutationKey { caller: ask.caller.clone(), key: keyed.key.clone() });
+                self.esprits.extend(keyed.change.esprit().map(|esprit| (player.clone(), esprit.clone())));
+                if keyed.change.is_of_equipment() {
+                    self.armories.insert(player.clone());
+                }
+            }
         }
     }
 }

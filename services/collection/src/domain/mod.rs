@@ -8,18 +8,22 @@
 mod ask;
 mod book;
 mod catalog;
+mod change;
 mod decide;
 mod esprit;
+mod keyed;
 mod keys;
 mod optimize;
 mod part;
 mod refusal;
 mod stats;
 mod synergy;
+mod view;
 
 pub use ask::{Action, Ask, Cancel, Commit, Prepare};
-pub use book::{Book, EspritRow, Journal, Opened, PartRow, Player, Rules, StateTag};
+pub use book::{Book, EspritRow, Journal, Opened, PartRow, PieceRow, Player, Rules, StateTag};
 pub use catalog::{Catalog, Class, EquipmentKind, Growth, Rarity, Reward, Settings, Species};
+pub use change::{Change, Changed, Keyed, KeyedOutcome, PIECES_MAX, Piece, Record, Rejection, TEAM, Team};
 pub use decide::{Verdict, decide};
 pub use esprit::Esprit;
 pub use keys::BatchKeys;
@@ -28,3 +32,4 @@ pub use part::{GRANT_MAX, Grant, Granted, Intent, Outcome, Part, state_of, word_
 pub use refusal::{BadField, Refusal};
 pub use stats::{Sheet, Stat, Stats, calculate_power, calculate_stat, sheet};
 pub use synergy::{Condition, Synergy, SynergyLine, TeamPower, Traits, team_power};
+pub use view::{Filter, Order, Portrait, Position, Profile, View};

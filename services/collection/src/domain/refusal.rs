@@ -1,7 +1,7 @@
 //! Why a request has no effect.
 
 use auric_catalog::CatalogHash;
-use auric_ids::{OperationId, PlayerId};
+use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
 use auric_time::Timestamp;
 use auric_twophase::Participation;
 
@@ -45,6 +45,34 @@ pub enum Refusal {
     },
     /// Another service coordinates the operation.
     NotYours(OperationId),
+    /// The player has no such esprit.
+    EspritNotFound {
+        /// Whose.
+        player: PlayerId,
+        /// Which.
+        esprit: EspritId,
+    },
+    /// An operation is about to change the esprit: once it has ended, the same request is decided.
+    EspritBusy {
+        /// Which.
+        esprit: EspritId,
+        /// By what.
+        operation: OperationId,
+    },
+    /// The player has no such piece of equipment.
+    EquipmentNotFound {
+        /// Whose.
+        player: PlayerId,
+        /// Which.
+        piece: EquipmentId,
+    },
+    /// The key belongs to another request.
+    KeyReused {
+        /// The fields that differ; empty when only the method does.
+        fields: Vec<String>,
+        /// The method of the first request.
+        first_method: String,
+    },
 }
 
 /// A request field and its fault.
@@ -75,6 +103,10 @@ impl Refusal {
             Self::NotFound(_) => "PARTICIPATION_NOT_FOUND",
             Self::OperationReused { .. } => "OPERATION_ID_REUSED",
             Self::NotYours(_) => "NOT_YOUR_OPERATION",
+            Self::EspritNotFound { .. } => "ESPRIT_NOT_FOUND",
+            Self::EspritBusy { .. } => "ESPRIT_BUSY",
+            Self::EquipmentNotFound { .. } => "EQUIPMENT_NOT_FOUND",
+            Self::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",
         }
     }
 }

@@ -40,6 +40,7 @@ impl Edge {
                 }
                 answer
             }
+            Verdict::Answered { .. } => Err(status::of_another_kind()),
             Verdict::Refused(refusal) => Err(status::of_refusal(refusal).into_status()),
         }
     }

@@ -8,7 +8,7 @@ use auric_lanes::Refused;
 use auric_status::{BadField, Problem};
 use tonic::{Code, Status};
 
-use crate::domain::{Refusal, word_of};
+use crate::domain::{Refusal, Rejection, word_of};
 
 /// The reasons that the collection gives besides those of every service; each has a section in `docs/errors.md`.
 pub mod reasons {
@@ -27,8 +27,19 @@ pub mod reasons {
     /// There is no such esprit.
     pub const ESPRIT_NOT_FOUND: &str = "ESPRIT_NOT_FOUND";
 
+    /// The esprit is no longer there.
+    pub const ESPRIT_DISSOLVED: &str = "ESPRIT_DISSOLVED";
+    /// An operation is about to change the esprit.
+    pub const ESPRIT_BUSY: &str = "ESPRIT_BUSY";
+    /// There is no such piece of equipment.
+    pub const EQUIPMENT_NOT_FOUND: &str = "EQUIPMENT_NOT_FOUND";
+    /// The player has no room for more equipment.
+    pub const EQUIPMENT_FULL: &str = "EQUIPMENT_FULL";
+    /// Something is not as the request expected it.
+    pub const STALE_VERSION: &str = "STALE_VERSION";
+
     /// All of the above.
-    pub const ALL: [&str; 7] = [
+    pub const ALL: [&str; 12] = [
         CATALOG_UNKNOWN,
         COLLECTION_FULL,
         PARTICIPATION_ENDED,
@@ -36,6 +47,11 @@ pub mod reasons {
         OPERATION_ID_REUSED,
         NOT_YOUR_OPERATION,
         ESPRIT_NOT_FOUND,
+        ESPRIT_DISSOLVED,
+        ESPRIT_BUSY,
+        EQUIPMENT_NOT_FOUND,
+        EQUIPMENT_FULL,
+        STALE_VERSION,
     ];
 }
 
@@ -90,7 +106,61 @@ pub fn of_refusal(refusal: Refusal) -> Problem {
             let message = format!("the operation {operation} is another caller's");
             Problem::new(Code::PermissionDenied, reasons::NOT_YOUR_OPERATION, message).with("operation_id", operation)
         }
+        Refusal::EspritNotFound { player, esprit } => esprit_not_found(&player, &esprit),
+        Refusal::EspritBusy { esprit, operation } => {
+            let message = format!("the operation {operation} is about to change {esprit}; nothing was done, try again");
+            Problem::new(Code::Aborted, reasons::ESPRIT_BUSY, message)
+                .with("esprit_id", esprit)
+                .with("operation_id", operation)
+                .retry_after(auric_edge::RETRY_AFTER)
+        }
+        Refusal::EquipmentNotFound { player, piece } => {
+            let message = format!("player {player} has no equipment {piece}");
+            Problem::new(Code::NotFound, reasons::EQUIPMENT_NOT_FOUND, message)
+                .with("player_id", player)
+                .with("equipment_id", piece)
+        }
+        Refusal::KeyReused { fields, first_method } => auric_edge::key_reused(&fields, &first_method),
     }
+}
+
+/// What a rule said.
+pub fn of_rejection(rejection: &Rejection) -> Problem {
+    let reason = rejection.reason();
+    match rejection {
+        Rejection::StaleVersion { id, expected, found } => {
+            let message = format!("{id} is at version {found}, not at {expected}: read again, and decide again");
+            let problem = Problem::new(Code::Aborted, reason, message);
+            problem.with("id", id).with("expected", expected).with("found", found)
+        }
+        Rejection::EspritDissolved { esprit, dissolved_at } => {
+            let message = format!("the esprit {esprit} was dissolved at {dissolved_at}");
+            let problem = Problem::new(Code::FailedPrecondition, reason, message);
+            problem.with("esprit_id", esprit).with("dissolved_at", dissolved_at)
+        }
+        Rejection::EquipmentFull { player, pieces, asked, maximum } => {
+            let message = format!(
+                "player {player} has {pieces} pieces of equipment; {asked} more are to come, {maximum} is the most"
+            );
+            Problem::new(Code::FailedPrecondition, reason, message)
+                .with("player_id", player)
+                .with("pieces", pieces)
+                .with("asked", asked)
+                .with("maximum", maximum)
+        }
+    }
+}
+
+/// A request of one kind was answered as one of another: ours to mend.
+pub fn of_another_kind() -> Status {
+    tracing::error!("a request was answered as one of another kind");
+    Problem::internal().into_status()
+}
+
+/// A search for a team did not come to its end: ours to mend.
+pub fn of_a_broken_search() -> Status {
+    tracing::error!("a search for the best team broke off");
+    Problem::internal().into_status()
 }
 
 /// What the lanes said instead of an answer.
@@ -104,12 +174,9 @@ pub fn of_read(error: &StoreError) -> Status {
 }
 
 /// There is no such esprit.
-pub fn esprit_not_found(player: &PlayerId, id: &EspritId) -> Status {
+pub fn esprit_not_found(player: &PlayerId, id: &EspritId) -> Problem {
     let message = format!("player {player} has no esprit {id}");
-    Problem::new(Code::NotFound, reasons::ESPRIT_NOT_FOUND, message)
-        .with("player_id", player)
-        .with("esprit_id", id)
-        .into_status()
+    Problem::new(Code::NotFound, reasons::ESPRIT_NOT_FOUND, message).with("player_id", player).with("esprit_id", id)
 }
 
 /// There is no such part.

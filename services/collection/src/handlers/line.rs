@@ -7,7 +7,7 @@ use auric_ids::{CallerId, TraceId};
 use auric_lanes::Refused;
 
 use super::{figures, trace};
-use crate::domain::{Action, Ask, Intent, Outcome, Refusal, Verdict};
+use crate::domain::{Action, Ask, Change, Intent, Outcome, Refusal, Rejection, Verdict};
 
 /// What is known of a request before it is answered.
 pub struct Line {
@@ -16,6 +16,7 @@ pub struct Line {
     reason: &'static str,
     caller: String,
     operation_id: String,
+    idempotency_key: String,
     method: &'static str,
     trace_id: String,
     /// Whether that trace is kept.
@@ -31,7 +32,8 @@ impl Line {
             amount: amount(&ask.action),
             reason: reason(&ask.action),
             caller: ask.caller.to_string(),
-            operation_id: ask.action.operation().to_string(),
+            operation_id: ask.action.operation().map(ToString::to_string).unwrap_or_default(),
+            idempotency_key: key(&ask.action),
             method: ask.action.method(),
             trace_id: ask.trace_id.to_string(),
             traced: trace::is_kept(),
@@ -43,6 +45,9 @@ impl Line {
     pub fn log(mut self, answer: &Result<Verdict, Refused>) {
         match answer {
             Ok(Verdict::Stands { again, .. }) => self.write(true, *again, None),
+            Ok(Verdict::Answered { outcome, replayed }) => {
+                self.write(outcome.is_ok(), *replayed, outcome.as_ref().err().map(Rejection::reason));
+            }
             Ok(Verdict::Refused(refusal)) => self.write(false, false, Some(Refusal::reason(refusal))),
             Err(refused) => self.write(false, false, Some(refused_word(refused))),
         }
@@ -50,7 +55,18 @@ impl Line {
 
     fn write(&mut self, success: bool, replayed: bool, error: Option<&str>) {
         self.written = true;
-        let Self { player_id, amount, reason, caller, operation_id, method, trace_id, traced, written: _ } = self;
+        let Self {
+            player_id,
+            amount,
+            reason,
+            caller,
+            operation_id,
+            idempotency_key,
+            method,
+            trace_id,
+            traced,
+            written: _,
+        } = self;
         let end = if success { "applied" } else { "refused" };
         tracing::info!(
             player_id,
@@ -61,6 +77,7 @@ impl Line {
             replayed,
             caller,
             operation_id,
+            idempotency_key,
             method,
             trace_id,
             traced,
@@ -89,6 +106,7 @@ pub fn log_malformed(method: &'static str, caller: Option<&CallerId>, trace_id: 
         reason: "",
         caller: caller.map(ToString::to_string).unwrap_or_default(),
         operation_id: String::new(),
+        idempotency_key: String::new(),
         method,
         trace_id: trace_id.to_string(),
         traced: trace::is_kept(),
@@ -122,6 +140,21 @@ fn amount(action: &Action) -> String {
             format!("+{} esprits", grant.esprits.len())
         }
         Action::Cancel(_) => "0 esprits".to_owned(),
+        Action::Keyed(keyed) => match &keyed.change {
+            Change::SetLock { esprit, locked } => format!("{} {esprit}", if *locked { "lock" } else { "unlock" }),
+            Change::SetTeamSlot { slot, esprit: Some(esprit) } => format!("{esprit} in place {slot}"),
+            Change::SetTeamSlot { slot, esprit: None } => format!("nobody in place {slot}"),
+            Change::Equip { esprit, piece } => format!("{piece} on {esprit}"),
+            Change::Unequip { piece } => format!("{piece} put away"),
+            Change::GrantEquipment { pieces } => format!("+{} pieces", pieces.len()),
+        },
+    }
+}
+
+fn key(action: &Action) -> String {
+    match action {
+        Action::Keyed(keyed) => keyed.key.to_string(),
+        Action::Prepare(_) | Action::Commit(_) | Action::Cancel(_) => String::new(),
     }
 }
 
@@ -129,5 +162,6 @@ fn amount(action: &Action) -> String {
 const fn reason(action: &Action) -> &'static str {
     match action {
         Action::Prepare(_) | Action::Commit(_) | Action::Cancel(_) => "operation",
+        Action::Keyed(_) => "request",
     }
 }

@@ -6,6 +6,7 @@ mod mutate;
 mod read;
 mod reload;
 mod trace;
+mod views;
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use crate::domain::{Ask, Rules, Verdict};
 use crate::store::CollectionStore;
 
 pub(crate) use line::log_malformed;
-pub use read::{EspritsPage, Page};
+pub use read::Page;
 pub use reload::{ReloadError, keep as keep_catalog};
 
 /// The collection's operations.
@@ -27,6 +28,7 @@ pub struct Handlers {
     store: Arc<dyn CollectionStore>,
     rules: Arc<ArcSwap<Rules>>,
     lanes: Lanes<Ask, Verdict>,
+    views: views::Views,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -38,7 +40,8 @@ impl Handlers {
         let rules = Arc::new(ArcSwap::from_pointee(rules));
         let shelf = mutate::Shelf { store: Arc::clone(&store), rules: Arc::clone(&rules) };
         let lanes = Lanes::start(shelf, settings, &mut rand::rng());
-        Self { store, rules, lanes, tasks: TaskTracker::new(), closing: CancellationToken::new() }
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        Self { store, rules, lanes, views: views::Views::default(), tasks, closing }
     }
 
     /// The rules in force.
@@ -60,6 +63,11 @@ impl Handlers {
     /// [`StoreError`] when it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.store.ping().await
+    }
+
+    /// Ends the streams, so that they do not hold up a drain: they are taken up again by version.
+    pub fn end_streams(&self) {
+        self.closing.cancel();
     }
 
     /// Answers what is under way, takes nothing new, and lets go of the database.

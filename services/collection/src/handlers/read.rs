@@ -1,11 +1,15 @@
 //! Reads: they take no lock and no lane.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use auric_db::StoreError;
 use auric_ids::{EspritId, OperationId, PlayerId};
+use futures::{Stream, stream};
 
 use super::Handlers;
-use crate::domain::{Esprit, Part};
-use crate::store::{EspritsQuery, PartsQuery};
+use crate::domain::{Esprit, Part, Portrait};
+use crate::store::{PartsQuery, Stamp};
 
 /// A page of a longer list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,22 +20,27 @@ pub struct Page<T> {
     pub more: bool,
 }
 
-/// A page of a player's esprits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EspritsPage {
-    /// The page.
-    pub page: Page<Esprit>,
-    /// How many there are on all pages together.
-    pub total: u64,
-}
+/// How often a watch looks again: other copies do not tell.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 impl Handlers {
-    /// Reads a page of a player's esprits, newest first.
-    pub async fn esprits(&self, query: EspritsQuery) -> Result<EspritsPage, StoreError> {
-        // One more than wanted tells whether there is more.
-        let beyond = EspritsQuery { limit: query.limit.saturating_add(1), ..query };
-        let (items, total) = self.store.esprits(&beyond).await?;
-        Ok(EspritsPage { page: page(items, query.limit), total })
+    /// Reads what a player has now, whichever copy changed it last.
+    pub async fn portrait(&self, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
+        self.views.of(self.store.as_ref(), player).await
+    }
+
+    /// Tells of every state of a player's collection behind `after`, until the collection closes.
+    pub fn watch(self: Arc<Self>, player: PlayerId, after: u64) -> impl Stream<Item = Result<Stamp, StoreError>> {
+        stream::try_unfold((self, player, after), |(handlers, player, after)| async move {
+            loop {
+                if let Some(stamp) = handlers.store.stamp(&player).await?.filter(|stamp| stamp.version > after) {
+                    return Ok(Some((stamp, (handlers, player, stamp.version))));
+                }
+                if handlers.closing.run_until_cancelled(tokio::time::sleep(WATCH_EVERY)).await.is_none() {
+                    return Ok(None);
+                }
+            }
+        })
     }
 
     /// Reads one esprit of a player, dissolved or not.

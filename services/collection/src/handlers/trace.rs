@@ -4,7 +4,7 @@ use auric_lanes::Refused;
 use tracing::{Span, field, info_span};
 
 use super::line::refused_word;
-use crate::domain::{Ask, Verdict};
+use crate::domain::{Ask, Rejection, Verdict};
 
 /// The span of one change, which its batch links to.
 pub fn ask(ask: &Ask) -> Span {
@@ -15,7 +15,7 @@ pub fn ask(ask: &Ask) -> Span {
         "mutation",
         auric.method = ask.action.method(),
         auric.caller = %ask.caller,
-        auric.operation_id = %ask.action.operation(),
+        auric.operation_id = ask.action.operation().map(field::display),
         auric.player_id = %ask.action.player(),
         auric.outcome = field::Empty,
         auric.reason = field::Empty,
@@ -39,9 +39,9 @@ pub fn decided(span: &Span, verdicts: &[Verdict]) {
     let (mut applied, mut replayed, mut refused) = (0_u64, 0_u64, 0_u64);
     for verdict in verdicts {
         match verdict {
-            Verdict::Stands { again: true, .. } => replayed += 1,
-            Verdict::Stands { again: false, .. } => applied += 1,
-            Verdict::Refused(_) => refused += 1,
+            Verdict::Stands { again: true, .. } | Verdict::Answered { replayed: true, .. } => replayed += 1,
+            Verdict::Stands { again: false, .. } | Verdict::Answered { outcome: Ok(_), .. } => applied += 1,
+            Verdict::Answered { outcome: Err(_), .. } | Verdict::Refused(_) => refused += 1,
         }
     }
     span.record("auric.applied", applied).record("auric.replayed", replayed).record("auric.refused", refused);
@@ -72,6 +72,11 @@ pub fn outcome(answer: &Result<Verdict, Refused>) -> (&'static str, Option<&'sta
     match answer {
         Ok(Verdict::Stands { again: false, .. }) => ("applied", None),
         Ok(Verdict::Stands { again: true, .. }) => ("replayed", None),
+        Ok(Verdict::Answered { outcome, replayed }) => {
+            let reason = outcome.as_ref().err().map(Rejection::reason);
+            let first = if reason.is_none() { "applied" } else { "refused" };
+            (if *replayed { "replayed" } else { first }, reason)
+        }
         Ok(Verdict::Refused(refusal)) => ("refused", Some(refusal.reason())),
         Err(refused) => ("unanswered", Some(refused_word(refused))),
     }

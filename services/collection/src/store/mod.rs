@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
-use auric_ids::{CallerId, EspritId, OperationId, PlayerId, SpeciesId};
-use auric_time::{Clock, SystemClock};
+use auric_ids::{CallerId, EspritId, OperationId, PlayerId};
+use auric_time::{Clock, SystemClock, Timestamp};
 use auric_twophase::Participation;
 use sqlx::migrate::Migrator;
 
 use crate::catalog::{Kept, Kind};
-use crate::domain::{BatchKeys, Book, Esprit, Journal, Part, StateTag};
+use crate::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag};
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -35,8 +35,11 @@ pub trait CollectionStore: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Contended`] when a lock is not granted in time: run the batch again.
     async fn open(&self, keys: BatchKeys) -> Result<(Book, Box<dyn CollectionTx>), StoreError>;
 
-    /// Reads a player's esprits that are not dissolved, newest first, and counts those of all pages together, at one moment.
-    async fn esprits(&self, query: &EspritsQuery) -> Result<(Vec<Esprit>, u64), StoreError>;
+    /// Reads how a player's state is told from every other; nothing for a player who was never seen.
+    async fn stamp(&self, player: &PlayerId) -> Result<Option<Stamp>, StoreError>;
+
+    /// Reads all that a player has, as it was at one moment.
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError>;
 
     /// Reads one esprit of a player, dissolved or not.
     async fn esprit(&self, player: &PlayerId, id: &EspritId) -> Result<Option<Esprit>, StoreError>;
@@ -46,9 +49,6 @@ pub trait CollectionStore: Send + Sync + std::fmt::Debug {
 
     /// Reads parts, in the order of operations.
     async fn parts(&self, query: &PartsQuery) -> Result<Vec<Part>, StoreError>;
-
-    /// Reads what a player's row counts: esprits that are there, and esprits that are promised.
-    async fn counts(&self, player: &PlayerId) -> Result<(u64, u64), StoreError>;
 
     /// Keeps a catalog under its hash; one that is kept already stays.
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError>;
@@ -77,17 +77,15 @@ pub trait CollectionTx: Send {
     async fn commit(self: Box<Self>, journal: Journal, tag: StateTag) -> Result<(), StoreError>;
 }
 
-/// Which esprits to read.
-#[derive(Clone, Debug)]
-pub struct EspritsQuery {
-    /// Whose.
-    pub player: PlayerId,
-    /// Only of this species.
-    pub species: Option<SpeciesId>,
-    /// Only those with a smaller number.
-    pub before: Option<u64>,
-    /// At most this many.
-    pub limit: u32,
+/// How a player's state is told from every other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Drawn anew by every change.
+    pub tag: StateTag,
+    /// Counts all changes.
+    pub version: u64,
+    /// When it changed last.
+    pub updated_at: Timestamp,
 }
 
 /// Which parts to read.

@@ -3,10 +3,12 @@
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, StoreError};
 use auric_ids::{IdError, PlayerId};
+use auric_keys::{Fingerprint, MutationKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::{Esprit, Part, Player, state_of};
+use super::Stamp;
+use crate::domain::{Esprit, Part, Piece, Player, Portrait, Record, state_of};
 
 /// A count as BIGINT. Every count is far below its bound.
 pub fn bigint(count: u64) -> i64 {
@@ -34,6 +36,9 @@ pub struct PlayerRow {
     esprits: i64,
     promised: i64,
     last_number: i64,
+    equipment: i64,
+    team: String,
+    team_version: i64,
     version: i64,
     updated_at: DbTime,
 }
@@ -67,6 +72,101 @@ pub struct PartDbRow {
     updated_at: DbTime,
 }
 
+#[derive(sqlx::FromRow)]
+pub struct PieceDbRow {
+    player_id: String,
+    equipment_id: String,
+    kind_id: String,
+    esprit_id: Option<String>,
+    version: i64,
+    created_at: DbTime,
+    updated_at: DbTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct RecordDbRow {
+    caller: String,
+    idempotency_key: String,
+    method: String,
+    fingerprint: Vec<u8>,
+    fields: String,
+    outcome: String,
+    created_at: DbTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct StampRow {
+    state_tag: Vec<u8>,
+    version: i64,
+    updated_at: DbTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct PortraitRow {
+    #[sqlx(flatten)]
+    stamp: StampRow,
+    team: String,
+    team_version: i64,
+}
+
+/// All that a player has.
+pub fn portrait(
+    row: Option<PortraitRow>,
+    esprits: Vec<EspritDbRow>,
+    pieces: Vec<PieceDbRow>,
+) -> Result<Portrait, StoreError> {
+    let Some(row) = row else { return Ok(Portrait::default()) };
+    let Stamp { tag, version, updated_at } = row.stamp.into_domain()?;
+    Ok(Portrait {
+        tag,
+        version,
+        updated_at,
+        team: value(&row.team)?,
+        team_version: count(row.team_version)?,
+        esprits: esprits.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?,
+        pieces: pieces.into_iter().map(PieceDbRow::into_domain).collect::<Result<_, _>>()?,
+    })
+}
+
+impl StampRow {
+    pub fn into_domain(self) -> Result<Stamp, StoreError> {
+        let tag = self.state_tag.try_into();
+        Ok(Stamp {
+            tag: tag.map_err(|stored: Vec<u8>| corrupt("a state tag of length", stored.len()))?,
+            version: count(self.version)?,
+            updated_at: self.updated_at.0,
+        })
+    }
+}
+
+impl PieceDbRow {
+    pub fn into_domain(self) -> Result<Piece, StoreError> {
+        Ok(Piece {
+            id: id(self.equipment_id)?,
+            player: id(self.player_id)?,
+            kind: id(self.kind_id)?,
+            esprit: self.esprit_id.map(id).transpose()?,
+            version: count(self.version)?,
+            created_at: self.created_at.0,
+            updated_at: self.updated_at.0,
+        })
+    }
+}
+
+impl RecordDbRow {
+    pub fn into_domain(self) -> Result<Record, StoreError> {
+        let digest = self.fingerprint.try_into();
+        let digest = digest.map_err(|stored: Vec<u8>| corrupt("a fingerprint of length", stored.len()))?;
+        Ok(Record {
+            key: MutationKey { caller: id(self.caller)?, key: id(self.idempotency_key)? },
+            method: self.method,
+            fingerprint: Fingerprint { digest, fields: self.fields },
+            outcome: value(&self.outcome)?,
+            time: self.created_at.0,
+        })
+    }
+}
+
 impl PlayerRow {
     pub fn into_domain(self) -> Result<(PlayerId, Player), StoreError> {
         let version = count(self.version)?;
@@ -74,6 +174,9 @@ impl PlayerRow {
             esprits: count(self.esprits)?,
             promised: count(self.promised)?,
             last_number: count(self.last_number)?,
+            equipment: count(self.equipment)?,
+            team: value(&self.team)?,
+            team_version: count(self.team_version)?,
             version,
             loaded_version: version,
             updated_at: self.updated_at.0,

@@ -1,7 +1,7 @@
 //! What coordinators ask, in few words.
 
 use auric_catalog::CatalogHash;
-use auric_collection::domain::{Action, Ask, Cancel, Commit, Grant, Granted, Intent, Outcome, Prepare};
+use auric_collection::domain::{Action, Ask, Cancel, Change, Commit, Grant, Granted, Intent, Keyed, Outcome, Prepare};
 use auric_ids::{OperationId, PlayerId};
 
 /// The catalog of species and rarities that is in force in the tests.
@@ -55,4 +55,43 @@ pub fn cancel(number: u64, name: &str) -> Ask {
 
 pub fn esprit_id(number: u64, place: usize) -> String {
     format!("{number:032x}-{place}")
+}
+
+/// A keyed request.
+pub fn keyed(key: &str, name: &str, change: Change) -> Ask {
+    let key = key.parse().unwrap();
+    ask(Action::Keyed(Keyed { key, player: player(name), change, expected_version: None }))
+}
+
+/// The same, for one version only.
+pub fn at(version: u64, ask: Ask) -> Ask {
+    let Action::Keyed(keyed) = ask.action else { panic!("not a keyed request") };
+    Ask { action: Action::Keyed(Keyed { expected_version: Some(version), ..keyed }), ..ask }
+}
+
+pub fn lock(key: &str, name: &str, esprit: &str, locked: bool) -> Ask {
+    keyed(key, name, Change::SetLock { esprit: esprit.parse().unwrap(), locked })
+}
+
+pub fn team(key: &str, name: &str, slot: u32, esprit: Option<&str>) -> Ask {
+    keyed(key, name, Change::SetTeamSlot { slot, esprit: esprit.map(|esprit| esprit.parse().unwrap()) })
+}
+
+pub fn equip(key: &str, name: &str, esprit: &str, piece: &str) -> Ask {
+    keyed(key, name, Change::Equip { esprit: esprit.parse().unwrap(), piece: piece.parse().unwrap() })
+}
+
+pub fn unequip(key: &str, name: &str, piece: &str) -> Ask {
+    keyed(key, name, Change::Unequip { piece: piece.parse().unwrap() })
+}
+
+/// Fangs, all of one slot.
+pub fn grant(key: &str, name: &str, pieces: &[&str]) -> Ask {
+    let pieces: Vec<(&str, &str)> = pieces.iter().map(|piece| (*piece, "fang")).collect();
+    grant_of(key, name, &pieces)
+}
+
+pub fn grant_of(key: &str, name: &str, pieces: &[(&str, &str)]) -> Ask {
+    let pieces = pieces.iter().map(|(piece, kind)| (piece.parse().unwrap(), kind.parse().unwrap())).collect();
+    keyed(key, name, Change::GrantEquipment { pieces })
 }

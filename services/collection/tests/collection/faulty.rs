@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use auric_collection::catalog::{Kept, Kind};
-use auric_collection::domain::{BatchKeys, Book, Esprit, Journal, Part, StateTag};
-use auric_collection::store::{CollectionStore, CollectionTx, EspritsQuery, PartsQuery};
+use auric_collection::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag};
+use auric_collection::store::{CollectionStore, CollectionTx, PartsQuery, Stamp};
 use auric_db::{Contention, StoreError};
 use auric_ids::{EspritId, OperationId, PlayerId};
 
@@ -106,8 +106,12 @@ impl CollectionStore for FaultyStore {
         Ok((book, Box::new(FaultyTx { transaction, fault })))
     }
 
-    async fn esprits(&self, query: &EspritsQuery) -> Result<(Vec<Esprit>, u64), StoreError> {
-        self.store.esprits(query).await
+    async fn stamp(&self, player: &PlayerId) -> Result<Option<Stamp>, StoreError> {
+        self.store.stamp(player).await
+    }
+
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
+        self.store.portrait(player).await
     }
 
     async fn esprit(&self, player: &PlayerId, id: &EspritId) -> Result<Option<Esprit>, StoreError> {
@@ -120,10 +124,6 @@ impl CollectionStore for FaultyStore {
 
     async fn parts(&self, query: &PartsQuery) -> Result<Vec<Part>, StoreError> {
         self.store.parts(query).await
-    }
-
-    async fn counts(&self, player: &PlayerId) -> Result<(u64, u64), StoreError> {
-        self.store.counts(player).await
     }
 
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError> {

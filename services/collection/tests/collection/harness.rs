@@ -7,9 +7,10 @@ use auric_catalog::CatalogHash;
 use auric_collection::Handlers;
 use auric_collection::catalog::{Kept, Kind};
 use auric_collection::domain::{
-    Ask, Catalog, Class, Esprit, Growth, Part, Rarity, Refusal, Reward, Rules, Settings, Species, Stats, Verdict,
+    Ask, Catalog, Class, Condition, EquipmentKind, Esprit, Growth, KeyedOutcome, Part, Rarity, Refusal, Reward, Rules,
+    Settings, Species, Stats, Synergy, Verdict,
 };
-use auric_collection::store::{self, CollectionStore, EspritsQuery};
+use auric_collection::store::{self, CollectionStore};
 use auric_db::{Database, PostgresSettings};
 use auric_lanes::{LaneSettings, Refused};
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
@@ -130,6 +131,12 @@ impl Shelf {
         }
     }
 
+    /// Esprits that are there, and esprits that are promised, as the player's row counts them.
+    pub async fn counts(&self, name: &str) -> (i64, i64) {
+        let of = |column: &str| format!("SELECT coalesce(max({column}), 0) FROM players WHERE player_id = '{name}'");
+        (self.number(&of("esprits")).await, self.number(&of("promised")).await)
+    }
+
     /// Puts a catalog of species into force on the database, as another copy would.
     pub async fn keep(&self, hash: CatalogHash) {
         let kept = Kept { hash, kind: Kind::Esprits, content: "{}".to_owned() };
@@ -150,6 +157,8 @@ impl Shelf {
              WHERE participations.operation_id = esprits.operation_id
                AND participations.player_id = esprits.player_id
                AND participations.state = 'committed')",
+            "SELECT count(*) FROM players WHERE equipment <> (SELECT count(*) FROM equipment
+             WHERE equipment.player_id = players.player_id)",
             "SELECT count(*) FROM players WHERE promised = 0 AND EXISTS (SELECT 1 FROM participations
              WHERE participations.player_id = players.player_id AND state = 'prepared')",
             "SELECT count(*) FROM players WHERE promised <> 0 AND NOT EXISTS (SELECT 1 FROM participations
@@ -161,9 +170,17 @@ impl Shelf {
     }
 }
 
-/// The rules of the tests: one species, and room for `esprits_max`.
+/// The rules of the tests: one species, two weapons and an armor, one synergy, and room for `esprits_max`.
 pub fn rules(esprits_max: u64) -> Rules {
     let rewards = vec![Reward { asset: "shards".parse().unwrap(), units: 5 }];
+    let kind = |id: &str| EquipmentKind {
+        name: id.to_owned(),
+        slot: if id == "mail" { "armor" } else { "weapon" }.parse().unwrap(),
+        flat: Stats { attack: 10, ..Stats::default() },
+        permille: Stats::default(),
+    };
+    let conditions = vec![Condition::SameElement(2)];
+    let kindred = Synergy { name: "Kindred".to_owned(), conditions, power_permille: 50 };
     let fox = Species {
         name: "Fox".to_owned(),
         rarity: "common".parse().unwrap(),
@@ -182,10 +199,10 @@ pub fn rules(esprits_max: u64) -> Rules {
         species: BTreeMap::from([("fox".parse().unwrap(), fox)]),
         elements: BTreeMap::from([("fire".parse().unwrap(), "Fire".to_owned())]),
         classes: BTreeMap::from([("striker".parse().unwrap(), striker)]),
-        equipment: BTreeMap::new(),
-        synergies: BTreeMap::new(),
+        equipment: ["fang", "lance", "mail"].map(|id| (id.parse().unwrap(), kind(id))).into(),
+        synergies: BTreeMap::from([("kindred".parse().unwrap(), kindred)]),
         growth: Growth { permille_per_level: 60, level_max: BTreeMap::from([("common".parse().unwrap(), 30)]) },
-        settings: Settings { esprits_max, team_size: 3 },
+        settings: Settings { esprits_max, equipment_max: 5, team_size: 3 },
     };
     Rules { catalog: Arc::new(catalog) }
 }
@@ -209,29 +226,27 @@ pub async fn send(collection: &Handlers, ask: Ask) -> Verdict {
 pub async fn done(collection: &Handlers, ask: Ask) -> Part {
     match send(collection, ask.clone()).await {
         Verdict::Stands { part, .. } => part,
-        Verdict::Refused(refusal) => panic!("{ask:?}: {refusal:?}"),
+        other => panic!("{ask:?}: {other:?}"),
     }
 }
 
 pub async fn refused(collection: &Handlers, ask: Ask) -> Refusal {
     match send(collection, ask.clone()).await {
         Verdict::Refused(refusal) => refusal,
-        Verdict::Stands { part, .. } => panic!("{ask:?}: {part:?}"),
+        other => panic!("{ask:?}: {other:?}"),
     }
 }
 
-/// A player's esprits, newest first, page by page.
-pub async fn esprits(collection: &Handlers, name: &str, page_size: u32) -> Vec<Esprit> {
-    let mut all: Vec<Esprit> = Vec::new();
-    loop {
-        let before = all.last().map(|esprit| esprit.number);
-        let query = EspritsQuery { player: player(name), species: None, before, limit: page_size };
-        let listed = collection.esprits(query).await.unwrap();
-        all.extend(listed.page.items);
-        if !listed.page.more {
-            assert_eq!(listed.total, all.len() as u64, "the total counts all pages");
-            return all;
-        }
+/// A player's esprits, newest first.
+pub async fn esprits(collection: &Handlers, name: &str) -> Vec<Esprit> {
+    collection.portrait(&player(name)).await.unwrap().esprits.clone()
+}
+
+/// What a keyed request came to.
+pub async fn answered(collection: &Handlers, ask: Ask) -> KeyedOutcome {
+    match send(collection, ask.clone()).await {
+        Verdict::Answered { outcome, .. } => outcome,
+        other => panic!("{ask:?}: {other:?}"),
     }
 }
 

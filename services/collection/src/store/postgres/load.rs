@@ -7,7 +7,7 @@ use sqlx::{Postgres, Row as _, Transaction};
 
 use super::sql;
 use crate::domain::{BatchKeys, Opened, Player};
-use crate::store::rows::{EspritDbRow, PartDbRow, PlayerRow, hash};
+use crate::store::rows::{EspritDbRow, PartDbRow, PieceDbRow, PlayerRow, RecordDbRow, hash};
 
 type Tx = Transaction<'static, Postgres>;
 
@@ -56,6 +56,7 @@ pub async fn book(transaction: &mut Tx, keys: &BatchKeys) -> Result<Opened, Stor
         .await?;
         opened.esprits = rows.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?;
     }
+    keyed(transaction, keys, &mut opened).await?;
     if !keys.catalogs.is_empty() {
         let wanted: Vec<&[u8]> = keys.catalogs.iter().map(|hash| hash.as_bytes().as_slice()).collect();
         let found: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM catalogs WHERE hash = ANY($1)")
@@ -75,8 +76,8 @@ async fn clock_and_players(
 ) -> Result<(Timestamp, Vec<(PlayerId, Player)>), StoreError> {
     let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
     let rows = sqlx::query(
-        "SELECT clock.now, player.player_id, player.esprits, player.promised, player.last_number, player.version,
-             player.updated_at
+        "SELECT clock.now, player.player_id, player.esprits, player.promised, player.last_number, player.equipment,
+             player.team, player.team_version, player.version, player.updated_at
          FROM (SELECT clock_timestamp() AS now) AS clock
          LEFT JOIN players AS player ON player.player_id = ANY($1)",
     )
@@ -93,4 +94,34 @@ async fn clock_and_players(
         }
     }
     Ok((now, players))
+}
+
+/// Reads what only keyed changes look at: their answers, and what players have to wear.
+async fn keyed(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
+    if !keys.mutations.is_empty() {
+        let wanted = keys.mutations.iter();
+        let (callers, names): (Vec<&str>, Vec<&str>) =
+            wanted.map(|key| (key.caller.as_str(), key.key.as_str())).unzip();
+        let rows: Vec<RecordDbRow> = sqlx::query_as(
+            "SELECT mutations.*
+             FROM unnest($1::text[], $2::text[]) AS wanted (caller, idempotency_key)
+             JOIN mutations USING (caller, idempotency_key)",
+        )
+        .bind(callers)
+        .bind(names)
+        .fetch_all(&mut **transaction)
+        .traced(sql("SELECT mutations"))
+        .await?;
+        opened.records = rows.into_iter().map(RecordDbRow::into_domain).collect::<Result<_, _>>()?;
+    }
+    if !keys.armories.is_empty() {
+        let owners: Vec<&str> = keys.armories.iter().map(PlayerId::as_str).collect();
+        let rows: Vec<PieceDbRow> = sqlx::query_as("SELECT * FROM equipment WHERE player_id = ANY($1)")
+            .bind(owners)
+            .fetch_all(&mut **transaction)
+            .traced(sql("SELECT equipment"))
+            .await?;
+        opened.pieces = rows.into_iter().map(PieceDbRow::into_domain).collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }

@@ -4,20 +4,21 @@
 //! players; COMMIT. Esprits and foreign catalogs add a read each, esprits a write, to the batches that have some. Locks are taken in
 //! ascending player order, rows are inserted in ascending order.
 
+mod keyed;
 mod load;
 mod write;
 
 use async_trait::async_trait;
 use auric_db::{DbTime, Statement, StoreError, Traced as _};
-use auric_ids::{CallerId, EspritId, OperationId, PlayerId, SpeciesId};
+use auric_ids::{CallerId, EspritId, OperationId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
-use super::rows::{EspritDbRow, PartDbRow, bigint, count};
-use super::{CollectionStore, CollectionTx, EspritsQuery, PartsQuery};
+use super::rows::{EspritDbRow, PartDbRow, PieceDbRow, PortraitRow, StampRow, portrait};
+use super::{CollectionStore, CollectionTx, PartsQuery, Stamp};
 use crate::catalog::{Kept, Kind};
-use crate::domain::{BatchKeys, Book, Esprit, Journal, Part, StateTag, word_of};
+use crate::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag, word_of};
 
 /// Several reads of one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -74,47 +75,42 @@ impl CollectionStore for PostgresStore {
         Ok((Book::new(opened), Box::new(PostgresTx { transaction })))
     }
 
-    async fn esprits(&self, query: &EspritsQuery) -> Result<(Vec<Esprit>, u64), StoreError> {
+    async fn stamp(&self, player: &PlayerId) -> Result<Option<Stamp>, StoreError> {
+        let row: Option<StampRow> =
+            sqlx::query_as("SELECT state_tag, version, updated_at FROM players WHERE player_id = $1")
+                .bind(player.as_str())
+                .fetch_optional(&self.pool)
+                .traced(sql("SELECT players"))
+                .await?;
+        row.map(StampRow::into_domain).transpose()
+    }
+
+    async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
-        let species = query.species.as_ref().map(SpeciesId::as_str);
-        let rows: Vec<EspritDbRow> = sqlx::query_as(
+        let row: Option<PortraitRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = $1")
+            .bind(player.as_str())
+            .fetch_optional(&mut *snapshot)
+            .traced(sql("SELECT players"))
+            .await?;
+        let esprits: Vec<EspritDbRow> = sqlx::query_as(
             "SELECT *
              FROM esprits
              WHERE player_id = $1
-               AND number < $2
-               AND ($3::text IS NULL OR species_id = $3)
                AND dissolved_at IS NULL
-             ORDER BY number DESC
-             LIMIT $4",
+             ORDER BY number DESC",
         )
-        .bind(query.player.as_str())
-        .bind(query.before.map_or(i64::MAX, bigint))
-        .bind(species)
-        .bind(i64::from(query.limit))
+        .bind(player.as_str())
         .fetch_all(&mut *snapshot)
         .traced(sql("SELECT esprits"))
         .await?;
-        let total: Option<i64> = match species {
-            None => {
-                sqlx::query_scalar("SELECT esprits FROM players WHERE player_id = $1")
-                    .bind(query.player.as_str())
-                    .fetch_optional(&mut *snapshot)
-                    .traced(sql("SELECT players"))
-                    .await?
-            }
-            Some(species) => {
-                let counted = "SELECT count(*)
-                     FROM esprits
-                     WHERE player_id = $1
-                       AND species_id = $2
-                       AND dissolved_at IS NULL";
-                let counted = sqlx::query_scalar(counted).bind(query.player.as_str()).bind(species);
-                counted.fetch_optional(&mut *snapshot).traced(sql("SELECT esprits")).await?
-            }
-        };
+        let pieces: Vec<PieceDbRow> =
+            sqlx::query_as("SELECT * FROM equipment WHERE player_id = $1 ORDER BY equipment_id")
+                .bind(player.as_str())
+                .fetch_all(&mut *snapshot)
+                .traced(sql("SELECT equipment"))
+                .await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
-        let esprits = rows.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?;
-        Ok((esprits, count(total.unwrap_or_default())?))
+        portrait(row, esprits, pieces)
     }
 
     async fn esprit(&self, player: &PlayerId, id: &EspritId) -> Result<Option<Esprit>, StoreError> {
@@ -156,16 +152,6 @@ impl CollectionStore for PostgresStore {
         .traced(sql("SELECT participations"))
         .await?;
         rows.into_iter().map(PartDbRow::into_domain).collect()
-    }
-
-    async fn counts(&self, player: &PlayerId) -> Result<(u64, u64), StoreError> {
-        let counts: Option<(i64, i64)> = sqlx::query_as("SELECT esprits, promised FROM players WHERE player_id = $1")
-            .bind(player.as_str())
-            .fetch_optional(&self.pool)
-            .traced(sql("SELECT players"))
-            .await?;
-        let (esprits, promised) = counts.unwrap_or_default();
-        Ok((count(esprits)?, count(promised)?))
     }
 
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError> {

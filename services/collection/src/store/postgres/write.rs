@@ -4,14 +4,17 @@ use auric_db::{StoreError, Traced as _};
 use auric_ids::OperationId;
 use sqlx::{Postgres, Transaction};
 
-use super::{db_time, sql};
+use super::{db_time, keyed, sql};
 use crate::domain::{EspritRow, Journal, PartRow, StateTag, word_of};
-use crate::store::rows::{bigint, integer, optional_text};
+use crate::store::rows::{bigint, integer, optional_text, text};
 
 type Tx = Transaction<'static, Postgres>;
 
-/// Writes everything: parts first, so that a copy that took one stops the batch before it has written anything else.
+/// Writes everything: keys and parts first, so that a copy that used one stops the batch before it has written anything else.
 pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Result<(), StoreError> {
+    if !journal.records.is_empty() {
+        keyed::records(transaction, &journal.records).await?;
+    }
     let (known, new): (Vec<&PartRow>, Vec<&PartRow>) = journal.parts.iter().partition(|row| row.is_known);
     if !new.is_empty() {
         insert_parts(transaction, &new).await?;
@@ -22,6 +25,13 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
     let new: Vec<&EspritRow> = journal.esprits.iter().filter(|row| row.loaded_version == 0).collect();
     if !new.is_empty() {
         insert_esprits(transaction, &new).await?;
+    }
+    let known: Vec<&EspritRow> = journal.esprits.iter().filter(|row| row.loaded_version > 0).collect();
+    if !known.is_empty() {
+        keyed::esprits(transaction, &known).await?;
+    }
+    if !journal.pieces.is_empty() {
+        keyed::pieces(transaction, &journal.pieces).await?;
     }
     if !journal.players.is_empty() {
         players(transaction, journal, tag).await?;
@@ -110,6 +120,7 @@ async fn insert_esprits(transaction: &mut Tx, new: &[&EspritRow]) -> Result<(), 
 /// Writes only over the version that was loaded.
 async fn players(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Result<(), StoreError> {
     let players = &journal.players;
+    let teams = players.iter().map(|(_, player)| text(&player.team)).collect::<Result<Vec<_>, _>>()?;
     let written = sqlx::query(
         "UPDATE players
          SET esprits = moved.esprits,
@@ -117,9 +128,14 @@ async fn players(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Resu
              last_number = moved.last_number,
              version = moved.version,
              state_tag = $8,
+             equipment = moved.equipment,
+             team = moved.team,
+             team_version = moved.team_version,
              updated_at = moved.updated_at
-         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[])
-             AS moved (player_id, loaded_version, esprits, promised, last_number, version, updated_at)
+         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::timestamptz[],
+                 $9::bigint[], $10::text[], $11::bigint[])
+             AS moved (player_id, loaded_version, esprits, promised, last_number, version, updated_at, equipment, team,
+                 team_version)
          WHERE players.player_id = moved.player_id
            AND players.version = moved.loaded_version",
     )
@@ -131,6 +147,9 @@ async fn players(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Resu
     .bind(column(players, |(_, player)| bigint(player.version)))
     .bind(column(players, |(_, player)| db_time(player.updated_at)))
     .bind(tag.as_slice())
+    .bind(column(players, |(_, player)| bigint(player.equipment)))
+    .bind(teams)
+    .bind(column(players, |(_, player)| bigint(player.team_version)))
     .execute(&mut **transaction)
     .traced(sql("UPDATE players"))
     .await?;
@@ -138,11 +157,11 @@ async fn players(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Resu
 }
 
 /// One column of many rows, as an array parameter.
-fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
+pub fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
     rows.iter().map(of).collect()
 }
 
 /// Tells a statement that wrote fewer rows than it should: another copy was first.
-fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
+pub fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
     if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
 }

@@ -7,7 +7,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{array, sql};
 use crate::domain::{BatchKeys, Opened};
-use crate::store::rows::{EspritDbRow, PartDbRow, PlayerRow, hash};
+use crate::store::rows::{EspritDbRow, PartDbRow, PieceDbRow, PlayerRow, RecordDbRow, hash};
 
 type Tx = Transaction<'static, Sqlite>;
 
@@ -49,6 +49,7 @@ pub async fn book(transaction: &mut Tx, keys: &BatchKeys, now: Timestamp) -> Res
         .await?;
         opened.esprits = esprits.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?;
     }
+    keyed(transaction, keys, &mut opened).await?;
     if !keys.catalogs.is_empty() {
         let found: Vec<Vec<u8>> = sqlx::query_scalar(
             "SELECT catalogs.hash
@@ -62,4 +63,33 @@ pub async fn book(transaction: &mut Tx, keys: &BatchKeys, now: Timestamp) -> Res
         opened.catalogs = found.into_iter().map(hash).collect::<Result<_, StoreError>>()?;
     }
     Ok(opened)
+}
+
+/// Reads what only keyed changes look at: their answers, and what players have to wear.
+async fn keyed(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
+    if !keys.mutations.is_empty() {
+        let records: Vec<RecordDbRow> = sqlx::query_as(
+            "SELECT mutations.*
+             FROM json_each(?1) AS wanted
+             CROSS JOIN mutations ON caller = wanted.value ->> 0 AND idempotency_key = wanted.value ->> 1",
+        )
+        .bind(array(&keys.mutations, |key| json!([key.caller, key.key])))
+        .fetch_all(&mut **transaction)
+        .traced(sql("SELECT mutations"))
+        .await?;
+        opened.records = records.into_iter().map(RecordDbRow::into_domain).collect::<Result<_, _>>()?;
+    }
+    if !keys.armories.is_empty() {
+        let pieces: Vec<PieceDbRow> = sqlx::query_as(
+            "SELECT equipment.*
+             FROM json_each(?1) AS wanted
+             CROSS JOIN equipment ON player_id = wanted.value",
+        )
+        .bind(array(&keys.armories, |player| json!(player)))
+        .fetch_all(&mut **transaction)
+        .traced(sql("SELECT equipment"))
+        .await?;
+        opened.pieces = pieces.into_iter().map(PieceDbRow::into_domain).collect::<Result<_, _>>()?;
+    }
+    Ok(())
 }

@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
 use super::{array, sql};
-use crate::domain::{EspritRow, Journal, PartRow, StateTag, word_of};
-use crate::store::rows::{bigint, optional_text};
+use crate::domain::{EspritRow, Journal, PartRow, PieceRow, Record, StateTag, word_of};
+use crate::store::rows::{bigint, optional_text, text};
 
 type Tx = Transaction<'static, Sqlite>;
 
 /// Writes everything, parts first.
 pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Result<(), StoreError> {
+    let records = journal.records.iter().map(record).collect::<Result<_, _>>()?;
+    write(transaction, (sql("INSERT mutations"), INSERT_RECORDS), records).await?;
     let (known, new): (Vec<&PartRow>, Vec<&PartRow>) = journal.parts.iter().partition(|row| row.is_known);
     let new = new.into_iter().map(part).collect::<Result<_, _>>()?;
     write(transaction, (sql("INSERT participations"), INSERT_PARTS), new).await?;
@@ -21,9 +23,15 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
     let new = journal.esprits.iter().filter(|row| row.loaded_version == 0).map(esprit).collect();
     write(transaction, (sql("INSERT esprits"), INSERT_ESPRITS), new).await?;
 
+    let known = journal.esprits.iter().filter(|row| row.loaded_version > 0).map(esprit).collect();
+    write(transaction, (sql("UPDATE esprits"), UPDATE_ESPRITS), known).await?;
+    let (new, known): (Vec<&PieceRow>, Vec<&PieceRow>) = journal.pieces.iter().partition(|row| row.loaded_version == 0);
+    write(transaction, (sql("INSERT equipment"), INSERT_PIECES), new.into_iter().map(piece).collect()).await?;
+    write(transaction, (sql("UPDATE equipment"), UPDATE_PIECES), known.into_iter().map(piece).collect()).await?;
+
     let tag = hex::encode(tag);
     let players = journal.players.iter().map(|(id, player)| {
-        json!([
+        Ok(json!([
             id,
             bigint(player.loaded_version),
             bigint(player.esprits),
@@ -32,9 +40,13 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
             bigint(player.version),
             tag,
             player.updated_at,
-        ])
+            bigint(player.equipment),
+            text(&player.team)?,
+            bigint(player.team_version),
+        ]))
     });
-    write(transaction, (sql("INSERT players"), UPSERT_PLAYERS), players.collect()).await
+    let players = players.collect::<Result<_, StoreError>>()?;
+    write(transaction, (sql("INSERT players"), UPSERT_PLAYERS), players).await
 }
 
 /// Writes the rows of one table by one statement, and counts them.
@@ -82,8 +94,68 @@ fn esprit(row: &EspritRow) -> Value {
         esprit.created_at,
         esprit.updated_at,
         esprit.dissolved_at,
+        bigint(row.loaded_version),
     ])
 }
+
+fn piece(row: &PieceRow) -> Value {
+    let piece = &row.piece;
+    json!([
+        piece.player,
+        piece.id,
+        piece.kind,
+        piece.esprit,
+        bigint(piece.version),
+        piece.created_at,
+        piece.updated_at,
+        bigint(row.loaded_version),
+    ])
+}
+
+fn record(record: &Record) -> Result<Value, StoreError> {
+    Ok(json!([
+        record.key.caller,
+        record.key.key,
+        record.method,
+        hex::encode(record.fingerprint.digest),
+        record.fingerprint.fields,
+        text(&record.outcome)?,
+        record.time,
+    ]))
+}
+
+const INSERT_RECORDS: &str = "
+    INSERT INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
+    SELECT value ->> 0, value ->> 1, value ->> 2, unhex(value ->> 3), value ->> 4, value ->> 5, value ->> 6
+    FROM json_each(?1)";
+
+const UPDATE_ESPRITS: &str = "
+    UPDATE esprits
+    SET level = moved.value ->> 4,
+        version = moved.value ->> 5,
+        locked = moved.value ->> 7,
+        busy_operation_id = moved.value ->> 8,
+        updated_at = moved.value ->> 10,
+        dissolved_at = moved.value ->> 11
+    FROM json_each(?1) AS moved
+    WHERE esprits.player_id = moved.value ->> 0
+      AND esprits.esprit_id = moved.value ->> 1
+      AND esprits.version = moved.value ->> 12";
+
+const INSERT_PIECES: &str = "
+    INSERT INTO equipment (player_id, equipment_id, kind_id, esprit_id, version, created_at, updated_at)
+    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+    FROM json_each(?1)";
+
+const UPDATE_PIECES: &str = "
+    UPDATE equipment
+    SET esprit_id = moved.value ->> 3,
+        version = moved.value ->> 4,
+        updated_at = moved.value ->> 6
+    FROM json_each(?1) AS moved
+    WHERE equipment.player_id = moved.value ->> 0
+      AND equipment.equipment_id = moved.value ->> 1
+      AND equipment.version = moved.value ->> 7";
 
 const INSERT_PARTS: &str = "
     INSERT INTO participations (operation_id, player_id, coordinator, state, catalog_hash, intent, outcome, created_at, updated_at)
@@ -110,9 +182,11 @@ const INSERT_ESPRITS: &str = "
 
 // A player who was never written counts as version 0.
 const UPSERT_PLAYERS: &str = "
-    INSERT INTO players (player_id, esprits, promised, last_number, version, state_tag, created_at, updated_at)
+    INSERT INTO players (player_id, esprits, promised, last_number, version, state_tag, created_at, updated_at,
+        equipment, team, team_version)
     SELECT moved.value ->> 0, moved.value ->> 2, moved.value ->> 3, moved.value ->> 4, moved.value ->> 5,
-        unhex(moved.value ->> 6), moved.value ->> 7, moved.value ->> 7
+        unhex(moved.value ->> 6), moved.value ->> 7, moved.value ->> 7, moved.value ->> 8, moved.value ->> 9,
+        moved.value ->> 10
     FROM json_each(?1) AS moved
     LEFT JOIN players AS stored ON stored.player_id = moved.value ->> 0
     WHERE ifnull(stored.version, 0) = moved.value ->> 1
@@ -122,4 +196,7 @@ const UPSERT_PLAYERS: &str = "
         last_number = excluded.last_number,
         version = excluded.version,
         state_tag = excluded.state_tag,
-        updated_at = excluded.updated_at";
+        updated_at = excluded.updated_at,
+        equipment = excluded.equipment,
+        team = excluded.team,
+        team_version = excluded.team_version";

@@ -8,7 +8,7 @@ use auric_collection::domain::{Ask, BatchKeys, Refusal, Verdict, decide};
 use auric_twophase::Participation;
 use futures::future::join_all;
 
-use crate::asks::{cancel, commit, operation, player, prepare};
+use crate::asks::{cancel, commit, operation, prepare};
 use crate::harness::{Shelf, done, esprits, on_every_store, rules, send};
 
 on_every_store!(
@@ -47,7 +47,7 @@ async fn fifty_twins_of_a_commit_bring_its_esprits_once(shelf: Shelf) {
     let verdicts = storm(&copies, vec![commit(1, "p", 3); 50]).await;
     assert_eq!(anew(&verdicts), 1);
     assert!(verdicts.iter().all(|verdict| matches!(verdict, Verdict::Stands { .. })));
-    assert_eq!(esprits(&copies[0], "p", 10).await.len(), 3);
+    assert_eq!(esprits(&copies[0], "p").await.len(), 3);
     shelf.assert_whole().await;
 }
 
@@ -60,7 +60,7 @@ async fn a_commit_and_a_cancel_at_once_end_one_way(shelf: Shelf) {
         let verdicts = storm(&copies, vec![commit(number, &name, 1), cancel(number, &name)]).await;
         assert_eq!(anew(&verdicts), 1, "{number}: {verdicts:?}");
         let part = copies[0].part(&operation(number)).await.unwrap().unwrap();
-        let has = esprits(&copies[0], &name, 10).await.len();
+        let has = esprits(&copies[0], &name).await.len();
         assert_eq!(has, usize::from(part.state == Participation::Committed), "{part:?}");
     }
     shelf.assert_whole().await;
@@ -74,7 +74,7 @@ async fn parallel_promises_never_pass_the_bound(mut shelf: Shelf) {
     assert_eq!(anew(&verdicts), 7);
     let full = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::CollectionFull { maximum: 7, .. }));
     assert_eq!(verdicts.iter().filter(full).count(), 43);
-    assert_eq!(shelf.store().await.counts(&player("p")).await.unwrap(), (0, 7));
+    assert_eq!(shelf.counts("p").await, (0, 7));
     shelf.assert_whole().await;
 }
 
@@ -87,8 +87,7 @@ async fn one_operation_for_two_players_is_one_players(shelf: Shelf) {
         let reused = |verdict: &&Verdict| matches!(verdict, Verdict::Refused(Refusal::OperationReused { .. }));
         assert_eq!(verdicts.iter().filter(reused).count(), 1, "{number}: {verdicts:?}");
     }
-    let store = shelf.store().await;
-    let promised = store.counts(&player("a")).await.unwrap().1 + store.counts(&player("b")).await.unwrap().1;
+    let promised = shelf.counts("a").await.1 + shelf.counts("b").await.1;
     assert_eq!(promised, 20);
     shelf.assert_whole().await;
 }
@@ -111,7 +110,7 @@ async fn a_part_that_was_taken_while_its_lock_was_waited_for_is_seen(shelf: Shel
     transaction.commit(book.into_journal(), [1; 16]).await.unwrap();
     let verdict = late.join_all().await.remove(0);
     assert!(matches!(verdict, Verdict::Stands { again: true, .. }), "{verdict:?}");
-    assert_eq!(esprits(&collection, "p", 10).await.len(), 1);
+    assert_eq!(esprits(&collection, "p").await.len(), 1);
     shelf.assert_whole().await;
 }
 
@@ -128,7 +127,7 @@ async fn a_storm_over_many_players_leaves_each_what_was_committed(shelf: Shelf) 
     assert_eq!(anew(&storm(&copies, ends.collect()).await), 200);
     let mut sum = 0;
     for number in 0..25 {
-        sum += esprits(&copies[0], &name(number), 7).await.len();
+        sum += esprits(&copies[0], &name(number)).await.len();
     }
     assert_eq!(sum, 150 * 10);
     shelf.assert_whole().await;

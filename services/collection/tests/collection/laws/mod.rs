@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod faults;
+mod keyed;
 mod parts;
 mod reads;
 mod reload;

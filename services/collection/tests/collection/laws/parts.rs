@@ -3,8 +3,10 @@
 use auric_collection::domain::{Refusal, Verdict};
 use auric_twophase::Participation;
 
-use crate::asks::{STRANGE, by, cancel, commit, commit_of, esprit_id, operation, player, prepare, prepare_under};
-use crate::harness::{Shelf, done, esprits, on_every_store, refused, rules, send};
+use crate::asks::{
+    STRANGE, by, cancel, commit, commit_of, esprit_id, grant, operation, player, prepare, prepare_under,
+};
+use crate::harness::{Shelf, answered, done, esprits, on_every_store, refused, rules, send};
 
 on_every_store!(
     only_the_coordinator_ends_its_operation,
@@ -47,8 +49,8 @@ async fn the_same_verb_with_other_contents_is_refused(shelf: Shelf) {
     assert_eq!(reused(refused(&collection, cancel(1, "q")).await), ["player_id"]);
     done(&collection, commit(1, "p", 2)).await;
     assert_eq!(reused(refused(&collection, commit(1, "p", 1)).await), ["outcome"]);
-    assert_eq!(esprits(&collection, "p", 10).await.len(), 2);
-    assert_eq!(esprits(&collection, "q", 10).await.len(), 0);
+    assert_eq!(esprits(&collection, "p").await.len(), 2);
+    assert_eq!(esprits(&collection, "q").await.len(), 0);
     shelf.assert_whole().await;
 }
 
@@ -73,7 +75,7 @@ async fn a_commit_consults_no_catalog(mut shelf: Shelf) {
     shelf.rules.catalog = std::sync::Arc::new(catalog);
     let other = shelf.copy().await;
     assert_eq!(done(&other, commit(1, "p", 3)).await.state, Participation::Committed);
-    assert_eq!(esprits(&other, "p", 10).await.len(), 3);
+    assert_eq!(esprits(&other, "p").await.len(), 3);
     shelf.assert_whole().await;
 }
 
@@ -82,10 +84,10 @@ async fn a_commit_grants_no_more_than_was_promised(shelf: Shelf) {
     done(&collection, prepare(1, "p", 2)).await;
     let Refusal::Invalid(fields) = refused(&collection, commit(1, "p", 3)).await else { panic!("not malformed") };
     assert_eq!(fields[0].path, "grant.esprits");
-    assert_eq!(esprits(&collection, "p", 10).await.len(), 0, "nothing of it was done");
+    assert_eq!(esprits(&collection, "p").await.len(), 0, "nothing of it was done");
     // Less is granted: the promise was an upper bound, and all of it is given back.
     done(&collection, commit(1, "p", 1)).await;
-    assert_eq!(shelf.store().await.counts(&player("p")).await.unwrap(), (1, 0));
+    assert_eq!(shelf.counts("p").await, (1, 0));
     shelf.assert_whole().await;
 }
 
@@ -98,7 +100,7 @@ async fn an_esprits_id_is_its_own_for_ever(shelf: Shelf) {
     let ids = [esprit_id(2, 0), esprit_id(1, 0)];
     let Refusal::Invalid(fields) = refused(&collection, commit_of(2, "p", &ids)).await else { panic!("not malformed") };
     assert_eq!(fields.iter().map(|field| field.path.as_str()).collect::<Vec<_>>(), ["grant.esprits[1].esprit_id"]);
-    assert_eq!(esprits(&collection, "p", 10).await.len(), 1);
+    assert_eq!(esprits(&collection, "p").await.len(), 1);
     done(&collection, commit(2, "p", 2)).await;
     shelf.assert_whole().await;
 }
@@ -116,10 +118,10 @@ async fn promises_count_against_the_room(mut shelf: Shelf) {
     // What was given up makes room again, for the request that was refused before too.
     done(&collection, cancel(2, "p")).await;
     done(&collection, prepare(3, "p", 2)).await;
-    assert_eq!(shelf.store().await.counts(&player("p")).await.unwrap(), (4, 3));
+    assert_eq!(shelf.counts("p").await, (4, 3));
     let verdict = send(&collection, cancel(2, "p")).await;
     assert!(matches!(verdict, Verdict::Stands { again: true, .. }), "given back once: {verdict:?}");
-    assert_eq!(shelf.store().await.counts(&player("p")).await.unwrap(), (4, 3));
+    assert_eq!(shelf.counts("p").await, (4, 3));
     shelf.assert_whole().await;
 }
 
@@ -129,10 +131,11 @@ async fn rows_are_kept_for_ever(shelf: Shelf) {
     done(&collection, prepare(1, "p", 1)).await;
     done(&collection, commit(1, "p", 1)).await;
     shelf.keep(STRANGE).await;
-    for table in ["esprits", "participations", "catalogs"] {
+    answered(&collection, grant("g", "p", &["a"])).await.unwrap();
+    for table in ["esprits", "participations", "catalogs", "equipment", "mutations"] {
         shelf.sql(&format!("DELETE FROM {table}")).await.expect_err(table);
     }
     shelf.sql("UPDATE catalogs SET content = ''").await.expect_err("catalogs");
-    let kept = esprits(&collection, "p", 10).await.remove(0);
+    let kept = esprits(&collection, "p").await.remove(0);
     assert!(kept.created_at == kept.updated_at && kept.dissolved_at.is_none());
 }

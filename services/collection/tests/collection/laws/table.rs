@@ -58,7 +58,7 @@ async fn check(collection: &Handlers, word: &[Verb], number: u64) {
         assert_eq!(word_of(kept), word_of(state), "{word:?}");
     }
     let expected = if state == Participation::Committed { ESPRITS } else { 0 };
-    assert_eq!(esprits(collection, &name, 10).await.len(), expected, "{word:?}");
+    assert_eq!(esprits(collection, &name).await.len(), expected, "{word:?}");
 }
 
 async fn every_word_of_up_to_four_verbs_comes_to_what_the_table_says(shelf: Shelf) {

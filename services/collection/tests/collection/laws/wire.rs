@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use auric_api::collection::v1::collection_service_client::CollectionServiceClient;
-use auric_api::collection::v1::{GetEspritRequest, ListEspritsRequest};
+use auric_api::collection::v1::{self as api, GetEspritRequest, ListEspritsRequest};
 use auric_api::participant::v1::participant_service_client::ParticipantServiceClient;
 use auric_api::participant::v1::{
     CancelRequest, CommitRequest, GetParticipationRequest, Grant, GrantIntent, GrantedEsprit, PrepareRequest,
@@ -173,6 +173,71 @@ async fn every_refusal_has_its_reason_and_its_code() {
     let nobody = GetEspritRequest { player_id: "p".to_owned(), esprit_id: "e".to_owned() };
     let missing = served.reader().get_esprit(nobody).await.unwrap_err();
     assert_eq!((missing.code(), problem(&missing).reason.as_str()), (Code::NotFound, "ESPRIT_NOT_FOUND"));
+}
+
+#[tokio::test]
+async fn a_player_fields_an_armed_team_by_grpc() {
+    // R-C1, R-C3
+    let served = Served::new().await;
+    let (mut participant, mut reader) = (served.participant(), served.reader());
+    participant.prepare(prepare(1, &in_force())).await.unwrap();
+    participant.commit(commit(1, &["emberling", "pebblekin"])).await.unwrap();
+    let (player_id, esprit_id) = ("p".to_owned(), "1-0".to_owned());
+    let pieces = vec![api::GrantedEquipment { equipment_id: "a".to_owned(), kind_id: "iron_fang".to_owned() }];
+    let grant = api::GrantEquipmentRequest { idempotency_key: "g".to_owned(), player_id: player_id.clone(), pieces };
+    reader.grant_equipment(grant).await.unwrap();
+    let equip = api::EquipRequest {
+        idempotency_key: "e".to_owned(),
+        player_id: player_id.clone(),
+        esprit_id: esprit_id.clone(),
+        equipment_id: "a".to_owned(),
+        expected_version: 1,
+    };
+    let worn = reader.equip(equip.clone()).await.unwrap();
+    let again = reader.equip(equip.clone()).await.unwrap();
+    assert_eq!(again.metadata().get("auric-replayed").unwrap(), "true");
+    assert_eq!(again.into_inner(), worn.into_inner());
+    let stale = reader.equip(api::EquipRequest { idempotency_key: "f".to_owned(), ..equip.clone() }).await.unwrap_err();
+    assert_eq!((stale.code(), problem(&stale).reason.as_str()), (Code::Aborted, "STALE_VERSION"));
+    let reused = reader.equip(api::EquipRequest { esprit_id: "1-1".to_owned(), ..equip }).await.unwrap_err();
+    assert_eq!(problem(&reused).reason, "IDEMPOTENCY_KEY_REUSED");
+
+    let whose = api::OptimizeTeamRequest { player_id: player_id.clone() };
+    let best = reader.optimize_team(whose).await.unwrap().into_inner();
+    assert!(best.optimal && best.gap == 0 && best.members.len() == 2);
+    assert_eq!((best.members[0].esprit_id.as_str(), best.members[0].equipment.len()), ("1-0", 1));
+    for (slot, member) in (1..).zip(&best.members) {
+        let set = api::SetTeamSlotRequest {
+            idempotency_key: format!("t{slot}"),
+            player_id: player_id.clone(),
+            slot,
+            esprit_id: member.esprit_id.clone(),
+            expected_version: 0,
+        };
+        reader.set_team_slot(set).await.unwrap();
+    }
+    let team = reader.get_team(api::GetTeamRequest { player_id: player_id.clone() }).await.unwrap().into_inner();
+    let team = team.team.unwrap();
+    assert_eq!((team.power, team.version, team.slots.len()), (best.power.clone(), 2, 3));
+    let profile =
+        reader.get_profile(api::GetProfileRequest { player_id: player_id.clone() }).await.unwrap().into_inner();
+    assert_eq!((profile.esprits, profile.equipment, profile.rarities["common"]), (2, 1, 2));
+    assert_eq!((profile.team_power, profile.best_power), (best.power, best.members[0].power));
+    let lock = api::SetLockRequest {
+        idempotency_key: "l".to_owned(),
+        player_id: player_id.clone(),
+        esprit_id,
+        locked: true,
+        expected_version: 0,
+    };
+    reader.set_lock(lock).await.unwrap();
+    let list = ListEspritsRequest { player_id, locked: Some(true), ..ListEspritsRequest::default() };
+    let locked = reader.list_esprits(list).await.unwrap().into_inner();
+    assert!(locked.total_size == 1 && locked.esprits[0].locked && locked.esprits[0].in_team);
+    let bad = reader.compare_esprits(api::CompareEspritsRequest::default()).await.unwrap_err();
+    assert_eq!(bad_fields(&bad), ["player_id", "esprit_ids"]);
+    let bad = reader.set_team_slot(api::SetTeamSlotRequest::default()).await.unwrap_err();
+    assert_eq!(bad_fields(&bad), ["slot", "idempotency_key", "player_id"]);
 }
 
 /// Every line that this process writes. One subscriber for all threads: with one for a single thread, a statement that another thread comes by

@@ -1,0 +1,86 @@
+//! What players have, kept in memory for as long as it is the newest.
+//!
+//! Every change of a player draws a new state tag in its own transaction. A read fetches the tag by primary key, and takes what is kept only if it
+//! was read under the same tag: there is nothing to invalidate, and no copy shows what was true before a change that any copy has acknowledged.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use auric_db::StoreError;
+use auric_ids::PlayerId;
+
+use crate::domain::Portrait;
+use crate::store::CollectionStore;
+
+/// Rows that are kept, of all players together.
+const ROWS_MAX: usize = 200_000;
+
+/// Portraits that were read, the oldest given up first.
+#[derive(Debug, Default)]
+pub struct Views {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    portraits: HashMap<PlayerId, (u64, Arc<Portrait>)>,
+    /// Who was kept when; an entry whose number is no longer the player's says nothing.
+    order: VecDeque<(u64, PlayerId)>,
+    last: u64,
+    rows: usize,
+}
+
+impl Views {
+    /// Reads what `player` has now.
+    pub async fn of(&self, store: &dyn CollectionStore, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
+        let Some(stamp) = store.stamp(player).await? else { return Ok(Arc::default()) };
+        if let Some(portrait) = self.kept().portraits.get(player).map(|(_, portrait)| Arc::clone(portrait))
+            && portrait.tag == stamp.tag
+        {
+            return Ok(portrait);
+        }
+        let portrait = Arc::new(store.portrait(player).await?);
+        self.kept().keep(player.clone(), Arc::clone(&portrait));
+        Ok(portrait)
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, player: PlayerId, portrait: Arc<Portrait>) {
+        self.last = self.last.wrapping_add(1);
+        self.rows = self.rows.saturating_add(portrait.rows());
+        self.order.push_back((self.last, player.clone()));
+        if let Some((_, before)) = self.portraits.insert(player, (self.last, portrait)) {
+            self.rows = self.rows.saturating_sub(before.rows());
+        }
+        while self.rows > ROWS_MAX || self.order.len() > ROWS_MAX {
+            let Some((number, oldest)) = self.order.pop_front() else { return };
+            if self.portraits.get(&oldest).is_some_and(|(kept, _)| *kept == number)
+                && let Some((_, gone)) = self.portraits.remove(&oldest)
+            {
+                self.rows = self.rows.saturating_sub(gone.rows());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let mut kept = Kept::default();
+        for number in 0..ROWS_MAX * 3 {
+            // Few players again and again, and many once.
+            let player = if number % 2 == 0 { number % 20 } else { number };
+            kept.keep(format!("p{player}").parse().unwrap(), Arc::default());
+            assert!(kept.rows <= ROWS_MAX && kept.order.len() <= ROWS_MAX);
+        }
+        assert_eq!(kept.rows, kept.portraits.len());
+    }
+}
