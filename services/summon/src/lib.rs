@@ -94,6 +94,12 @@ impl Summon {
         Ok(Self { handlers })
     }
 
+    /// The service of handlers that were started apart, with other stores or participants.
+    #[must_use]
+    pub const fn of(handlers: Arc<Handlers>) -> Self {
+        Self { handlers }
+    }
+
     /// The gRPC services, to be served.
     #[must_use]
     pub fn routes(&self) -> Routes {

@@ -12,6 +12,7 @@ use auric_summon::domain::{BatchKeys, Book, Journal, LoggedPull};
 use auric_summon::store::{SummonStore, SummonTx, View};
 use auric_time::Timestamp;
 use auric_twophase::{Operation, Participant, Step, Unfinished, Vote};
+use tokio_util::task::TaskTracker;
 
 /// How a step breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +68,8 @@ pub fn all(participants: &[&'static str]) -> Vec<Fault> {
 pub struct Faults {
     waiting: Mutex<HashMap<PlayerId, Vec<Fault>>>,
     happened: Mutex<HashMap<PlayerId, Vec<Fault>>>,
+    /// Messages that are still under way.
+    late: TaskTracker,
 }
 
 impl Faults {
@@ -79,6 +82,20 @@ impl Faults {
     pub fn happened_to(&self, player: &str) -> Vec<Fault> {
         let player: PlayerId = player.parse().expect("an id");
         self.happened.lock().expect("no holder panicked").get(&player).cloned().unwrap_or_default()
+    }
+
+    /// Waits until everything that comes late has come.
+    pub async fn nothing_is_under_way(&self) {
+        self.late.close();
+        self.late.wait().await;
+        self.late.reopen();
+    }
+
+    fn late(&self, call: impl Future<Output = ()> + Send + 'static) {
+        self.late.spawn(async move {
+            tokio::time::sleep(LATE).await;
+            call.await;
+        });
     }
 
     /// The fault that happens now, when one waits for this.
@@ -134,7 +151,7 @@ impl Participant for FaultyParticipant {
             }
             Some(How::Late) => {
                 let (inner, operation) = (Arc::clone(&self.inner), operation.clone());
-                late(async move { drop(inner.prepare(&operation).await) });
+                self.faults.late(async move { drop(inner.prepare(&operation).await) });
                 lost()
             }
             Some(_) => {
@@ -162,7 +179,7 @@ impl Participant for FaultyParticipant {
             }
             Some(How::Late) => {
                 let (inner, operation) = (Arc::clone(&self.inner), operation.clone());
-                late(async move { drop(inner.finish(&operation).await) });
+                self.faults.late(async move { drop(inner.finish(&operation).await) });
                 lost()
             }
             Some(_) => {
@@ -177,14 +194,6 @@ impl Participant for FaultyParticipant {
     async fn orphans(&self, age_min: Duration) -> Result<Vec<(PlayerId, OperationId)>, Unfinished> {
         self.inner.orphans(age_min).await
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "nobody owns what is lost in the network")]
-fn late(call: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(async move {
-        tokio::time::sleep(LATE).await;
-        call.await;
-    });
 }
 
 /// A store whose writes break.

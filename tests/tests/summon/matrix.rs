@@ -47,6 +47,7 @@ async fn a_summon_that_breaks_anywhere_once_is_paid_and_delivered_once() {
     let cells: Vec<Vec<Fault>> = faults::all(&PARTICIPANTS).into_iter().map(|fault| vec![fault]).collect();
     let (size, happened) = check_all(&town, cells).await;
     assert_eq!(happened, size, "a fault did not happen");
+    town.faults.nothing_is_under_way().await;
     town.settled().await;
     let operations = town.check_ends().await;
     println!("{size} single faults, each as planned; {operations} operations agree in three databases");
@@ -60,6 +61,7 @@ async fn a_summon_that_breaks_anywhere_twice_is_paid_and_delivered_once() {
     let all = faults::all(&PARTICIPANTS);
     let cells: Vec<Vec<Fault>> = all.iter().flat_map(|one| all.iter().map(|other| vec![*one, *other])).collect();
     let (size, happened) = check_all(&town, cells).await;
+    town.faults.nothing_is_under_way().await;
     town.settled().await;
     let operations = town.check_ends().await;
     println!("{size} pairs of faults, {happened} faults; {operations} operations agree in three databases");

@@ -2,6 +2,7 @@
 
 mod books;
 mod crash;
+mod edge;
 mod faults;
 mod matrix;
 mod races;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auric_api::participant::v1::participant_service_client::ParticipantServiceClient;
+use auric_api::summon::v1::summon_service_client::SummonServiceClient;
 use auric_api::wallet::v1 as wallet;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_api::{collection::v1 as collection, participant::v1 as participant};
@@ -59,6 +60,7 @@ pub struct Town {
     pub collection: collection::collection_service_client::CollectionServiceClient<Channel>,
     pub participant: ParticipantServiceClient<Channel>,
     at_wallet: SocketAddr,
+    at_summon: SocketAddr,
     game: PathBuf,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -125,6 +127,10 @@ impl Town {
             let ways = (client(at_wallet, "summon"), client(at_collection, "summon"));
             started.push(copy(&summon_url, game, ways, &faults, settings).await);
         }
+        let first = auric_summon::Summon::of(Arc::clone(&started[0]));
+        let (routes, names) = (first.routes(), auric_summon::Summon::service_names());
+        // It is closed with the other copies.
+        let at_summon = serve(&tasks, &stop, Services { routes, names, serving: None }, async {}).await;
         let to_collection = auric_client::connect(client(at_collection, "test")).await.expect("a channel");
         Self {
             copies: started,
@@ -133,6 +139,7 @@ impl Town {
             collection: collection::collection_service_client::CollectionServiceClient::new(to_collection.clone()),
             participant: ParticipantServiceClient::new(to_collection),
             at_wallet,
+            at_summon,
             game: game.to_owned(),
             stop,
             tasks,
@@ -142,25 +149,32 @@ impl Town {
 
     /// Gives a player units.
     pub async fn grant(&self, player: &str, asset: &str, amount: i64) {
-        let to = wallet::BalanceRef {
+        self.grant_under(player, asset, amount, &format!("grant:{player}:{asset}")).await;
+    }
+
+    /// Gives a player units once more, under another key.
+    pub async fn grant_under(&self, player: &str, asset: &str, amount: i64, key: &str) {
+        let leg = wallet::Leg {
             player_id: player.to_owned(),
             asset_id: asset.to_owned(),
-            ..wallet::BalanceRef::default()
-        };
-        let leg = wallet::Leg {
-            player_id: to.player_id,
-            asset_id: to.asset_id,
             direction: wallet::Direction::Credit.into(),
             amount,
             ..wallet::Leg::default()
         };
         let request = wallet::PostRequest {
-            idempotency_key: format!("grant:{player}:{asset}"),
+            idempotency_key: key.to_owned(),
             legs: vec![leg],
             reason: "test".to_owned(),
             ..wallet::PostRequest::default()
         };
         self.wallet.clone().post(request).await.expect("a grant");
+    }
+
+    /// The first copy of summon, over gRPC and without a client that asks again.
+    pub async fn summon_client(&self) -> SummonServiceClient<tonic::transport::Channel> {
+        let url = format!("http://{}", self.at_summon);
+        let channel = tonic::transport::Endpoint::from_shared(url).expect("a URL").connect().await;
+        SummonServiceClient::new(channel.expect("it listens"))
     }
 
     /// The wallet, for another caller.
@@ -215,6 +229,9 @@ impl Town {
 
     /// Stops everything.
     pub async fn stop(self) {
+        for copy in &self.copies {
+            copy.end_streams();
+        }
         for copy in &self.copies {
             copy.close().await;
         }

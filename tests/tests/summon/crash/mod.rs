@@ -3,6 +3,7 @@
 //! Nothing is built into the program for this: a [`postman`] between the services sees each message, and what it sees is a step.
 
 mod blows;
+mod lines;
 mod postman;
 mod processes;
 

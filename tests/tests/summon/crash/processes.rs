@@ -23,7 +23,7 @@ use tonic::{Code, Request};
 
 use super::blows::{Blow, When};
 use super::postman::{self, Blows, Order, Process as Who, Upstream, Whom};
-use crate::wallet::harness::{Process, auric};
+use crate::wallet::harness::{Line, Process, auric};
 
 /// How long nobody shows a sign of life until others take its operations up.
 const LEASE_MS: &str = "300";
@@ -269,13 +269,25 @@ impl World {
         WalletServiceClient::new(self.house.channel(Who::Wallet))
     }
 
-    /// Stops every process.
-    pub async fn stop(self) {
+    /// A copy of summon, without a client that asks again.
+    pub fn summon_client(&self, copy: usize) -> SummonServiceClient<Channel> {
+        SummonServiceClient::new(self.house.channel(Who::Summon(copy)))
+    }
+
+    /// Stops every process as an operator would, those that call others first; gives all that they said.
+    pub async fn stop(self) -> Vec<Line> {
         self.carrying.abort();
         let house = Arc::clone(&self.house);
-        tokio::task::spawn_blocking(move || house.running.lock().expect("no holder panicked").clear())
-            .await
-            .expect("they stop");
+        let stopping = tokio::task::spawn_blocking(move || {
+            let order = [Who::Summon(0), Who::Summon(1), Who::Collection, Who::Wallet];
+            let end = |who| house.running.lock().expect("no holder panicked").remove(&who);
+            let ended = order.into_iter().filter_map(end).flat_map(|process| {
+                process.signal("TERM");
+                process.end()
+            });
+            ended.collect()
+        });
+        stopping.await.expect("they stop")
     }
 }
 
