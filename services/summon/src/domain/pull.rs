@@ -189,7 +189,7 @@ impl<'a> Play<'a> {
             let luck = self.state.lucks[index];
             put(&mut pity.tiers, &slot.tier, TierPity { count: self.state.counts[index], losses: luck.losses });
             if let Some(target) = luck.target {
-                let path = PathPity { target: slot.items[target].clone(), points: luck.points };
+                let path = PathPity { target: slot.items[usize::from(target)].clone(), points: luck.points };
                 pity.paths.insert(self.banner.id.clone(), path);
             }
         }
@@ -224,6 +224,7 @@ fn opened(banner: &Banner, tiers: &Tiers, pity: &Pity) -> State {
         state.lucks[index] = Luck { losses: kept.losses, ..Luck::default() };
         if let (Choice::Path(choice), Some(path)) = (&slot.choice, path) {
             let target = choice.targets(&slot.items).iter().position(|item| *item == path.target);
+            let target = target.and_then(|target| u16::try_from(target).ok());
             state.lucks[index] = Luck { points: target.map_or(0, |_| path.points), target, losses: kept.losses };
         }
     }
@@ -266,7 +267,7 @@ pub fn pulls(banner: &Banner, cost: &CostOption, count: u32, pity: &Pity, draws:
         Loot::Box(_) => None,
     };
     let mut is_kept = false;
-    let mut pulled = Vec::new();
+    let mut pulled = Vec::with_capacity(usize::try_from(count).unwrap_or(0));
     for slot in 0..count {
         let due = promise.filter(|(floor, _)| !is_kept && slot.saturating_add(1) == floor.pulls);
         draws.begin(slot);

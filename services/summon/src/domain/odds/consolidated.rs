@@ -85,7 +85,7 @@ fn of_tiers(tiers: &Tiers, how: How, count: u32, target: Option<&SpeciesId>) -> 
         told.tiers.push(TierShare { tier: slot.tier.clone(), rate, mean_pulls: rate.inverse() });
         let target = target.and_then(|target| slot.items.iter().position(|item| item == target));
         let scheme = slot.choice.scheme();
-        let target = target.filter(|_| slot.choice.has_path());
+        let target = target.filter(|_| slot.choice.has_path()).and_then(|target| u16::try_from(target).ok());
         for ((place, species), share) in slot.items.iter().enumerate().zip(item_shares(slot, target)?) {
             told.items.push(ItemShare {
                 species: species.clone(),

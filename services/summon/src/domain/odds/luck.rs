@@ -88,7 +88,7 @@ impl Lucks {
 }
 
 /// How the hits of a tier are shared among its items in the long run; `target` is where a path leads.
-pub(super) fn item_shares(slot: &Slot, target: Option<usize>) -> Result<Vec<Decimal>, OddsFault> {
+pub(super) fn item_shares(slot: &Slot, target: Option<u16>) -> Result<Vec<Decimal>, OddsFault> {
     let scheme = slot.choice.scheme();
     let lucks = Lucks::explore(slot, Luck { target, ..Luck::default() }, Wanted::Nothing);
     let visits = settle(&lucks.graph)?;

@@ -18,7 +18,7 @@ pub struct Luck {
     /// Hits since the path began that were not its target.
     pub points: u16,
     /// The place of what the player's path leads to.
-    pub target: Option<usize>,
+    pub target: Option<u16>,
 }
 
 /// How the next item of a tier is chosen. Drawing and the odds both ask this and nothing else.

@@ -23,7 +23,7 @@ impl Path {
 
 impl Selection for Path {
     fn certain(&self, luck: Luck) -> Option<usize> {
-        luck.target.filter(|_| luck.points >= self.points)
+        luck.target.filter(|_| luck.points >= self.points).map(usize::from)
     }
 
     fn featured(&self, luck: Luck) -> Option<Ppb> {
@@ -40,7 +40,7 @@ impl Selection for Path {
 
     fn after(&self, luck: Luck, place: usize) -> Luck {
         let points = match luck.target {
-            Some(target) if target != place => luck.points.saturating_add(1).min(self.points),
+            Some(target) if usize::from(target) != place => luck.points.saturating_add(1).min(self.points),
             _ => 0,
         };
         Luck { points, ..self.featured.after(luck, place) }
