@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use auric_api::collection::v1::collection_service_client::CollectionServiceClient;
 use auric_api::gateway::v1::gateway_service_client::GatewayServiceClient;
+use auric_api::participant::v1::participant_service_client::ParticipantServiceClient;
+use auric_api::summon::v1::summon_service_client::SummonServiceClient;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_server::metadata;
 use auric_status::{Problem, reason};
@@ -98,6 +101,21 @@ impl Client {
     /// The wallet's methods.
     pub fn wallet(&self) -> WalletServiceClient<Channel> {
         WalletServiceClient::new(self.channel.clone())
+    }
+
+    /// The summon service's methods.
+    pub fn summon(&self) -> SummonServiceClient<Channel> {
+        SummonServiceClient::new(self.channel.clone())
+    }
+
+    /// The collection's methods.
+    pub fn collection(&self) -> CollectionServiceClient<Channel> {
+        CollectionServiceClient::new(self.channel.clone())
+    }
+
+    /// The methods of a service that takes part in operations of others.
+    pub fn participant(&self) -> ParticipantServiceClient<Channel> {
+        ParticipantServiceClient::new(self.channel.clone())
     }
 
     /// The gateway's methods.

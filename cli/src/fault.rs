@@ -40,6 +40,12 @@ pub enum Fault {
         /// How many.
         faults: usize,
     },
+    /// The ends of operations differ from service to service; the table says which.
+    #[error("the services do not agree; faults: {faults}")]
+    CrossService {
+        /// How many.
+        faults: usize,
+    },
     /// A setting is wrong.
     #[error("config: {0}")]
     Config(String),
@@ -111,7 +117,7 @@ impl Fault {
                 _ => 1,
             },
             Self::Check { .. } => 5,
-            Self::Audit { .. } => 6,
+            Self::Audit { .. } | Self::CrossService { .. } => 6,
             Self::Config(_) | Self::Catalog { .. } => 10,
             Self::Data { .. } => 11,
             Self::Listen(_) | Self::Metrics(_) => 12,
@@ -137,7 +143,7 @@ impl Fault {
                 Some("stop the other process, or choose another port (up --port, serve --listen)".to_owned())
             }
             Self::Check { .. } => Some("mend what the table names and check again".to_owned()),
-            Self::Audit { .. } => {
+            Self::Audit { .. } | Self::CrossService { .. } => {
                 Some("keep a copy of the database as it is, then look each fault up in docs/operations.md".to_owned())
             }
             _ => None,
@@ -215,7 +221,9 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
     let text = match problem.reason.as_str() {
         "INSUFFICIENT_FUNDS" => "ask for less, under a new key: this key keeps its answer".to_owned(),
         "ABOVE_MAXIMUM" => "ask for less, or add --at-maximum clamp or overfill, under a new key".to_owned(),
-        "IDEMPOTENCY_KEY_REUSED" => "use a new key; `auric wallet mutation KEY` shows what this one did".to_owned(),
+        "IDEMPOTENCY_KEY_REUSED" => {
+            "use a new key; `auric wallet mutation KEY` or `auric summon show KEY` shows what this one did".to_owned()
+        }
         "MUTATION_NOT_SEEN" => {
             "it may still arrive: to be sure, send the mutation again under this key, or `auric wallet void KEY`"
                 .to_owned()
@@ -230,6 +238,15 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
         "HOLD_IS_WHOLE" => "commit it without amounts, under a new key".to_owned(),
         "HOLD_NOT_FOUND" => "it may still be made: to be sure that it is not, release it".to_owned(),
         "NOT_YOUR_HOLD" => "end it as the caller that made it (--caller)".to_owned(),
+        "BANNER_NOT_FOUND" => "`auric summon banners` lists what there is".to_owned(),
+        "BANNER_CLOSED" => {
+            "`auric summon banners` shows what is open; use a new key: this key keeps its answer".to_owned()
+        }
+        "FREE_SUMMON_USED" => "pay with another --cost, or wait, under a new key: this key keeps its answer".to_owned(),
+        "LIMIT_REACHED" => "ask for at most what is left, under a new key: this key keeps its answer".to_owned(),
+        "SUMMON_NOT_FOUND" => "it may still arrive: to be sure, send the summon again under this key".to_owned(),
+        "OPERATION_NOT_FOUND" => "`auric summon operations --all` shows how it ended".to_owned(),
+        "COLLECTION_FULL" => "let the player make room, then ask under a new key: this key keeps its answer".to_owned(),
         "MUTATION_VOIDED" => "use a new key: what this one was for never happens".to_owned(),
         reason::INVALID_ARGUMENT => "correct the request; nothing was stored, and the key is still unused".to_owned(),
         _ => match problem.code {

@@ -53,7 +53,12 @@ impl Output {
 
     /// Shows why a command failed: as a document on standard output for a program, as lines on standard error for a person.
     pub fn show_fault(self, fault: &Fault) {
-        if self.json && matches!(fault, Fault::Check { .. } | Fault::Audit { .. } | Fault::OutputClosed) {
+        if self.json
+            && matches!(
+                fault,
+                Fault::Check { .. } | Fault::Audit { .. } | Fault::CrossService { .. } | Fault::OutputClosed
+            )
+        {
             // The document says it all, or nobody reads.
         } else if self.json {
             let rendered = serde_json::to_string_pretty(&fault_document(fault)).unwrap_or_default();

@@ -4,11 +4,13 @@ pub mod audit;
 mod bench;
 mod caller;
 mod check;
+mod collection;
 mod completions;
 mod migrate;
 mod payments;
 mod serve;
 mod services;
+mod summon;
 mod up;
 pub mod wallet;
 
@@ -32,6 +34,8 @@ pub enum Command {
     Migrate(migrate::Migrate),
     Check(check::Check),
     Wallet(wallet::Wallet),
+    Summon(summon::Summon),
+    Collection(collection::Collection),
     Audit(audit::Audit),
     Payments(payments::Payments),
     Caller(caller::CallerCommand),
@@ -67,13 +71,20 @@ pub struct Logs {
     metrics: Option<String>,
 }
 
-/// Which service to talk to, and how.
+/// Which wallet to talk to, and how.
 #[derive(Debug, Args)]
 pub struct Target {
     /// The wallet's URL [default: `http://127.0.0.1:7401`; variable: `AURIC_WALLET`].
     #[arg(long, value_name = "URL")]
     wallet: Option<String>,
 
+    #[command(flatten)]
+    asking: Asking,
+}
+
+/// How to talk to a service, and how to show what it says.
+#[derive(Debug, Args)]
+pub struct Asking {
     /// Who asks [default: local; variable: `AURIC_CALLER`].
     #[arg(long, value_name = "NAME")]
     caller: Option<String>,
@@ -84,7 +95,7 @@ pub struct Target {
 
     /// Shows the answer as one JSON document.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// Where the services besides the wallet are.
@@ -122,13 +133,19 @@ impl Logs {
 }
 
 impl Target {
+    const fn wants_json(&self) -> bool {
+        self.asking.json
+    }
+
+    fn flags(&self) -> Flags {
+        [self.asking.flags(), vec![("client.wallet", self.wallet.clone())]].concat()
+    }
+}
+
+impl Asking {
     fn flags(&self) -> Flags {
         let timeout_seconds = self.timeout.map(|seconds| seconds.to_string());
-        vec![
-            ("client.wallet", self.wallet.clone()),
-            ("client.caller", self.caller.clone()),
-            ("client.timeout_seconds", timeout_seconds),
-        ]
+        vec![("client.caller", self.caller.clone()), ("client.timeout_seconds", timeout_seconds)]
     }
 }
 
@@ -138,8 +155,10 @@ impl Command {
         match self {
             Self::Up(up) => up.json,
             Self::Migrate(migrate) => migrate.json,
-            Self::Check(check) => check.target.json,
+            Self::Check(check) => check.target.wants_json(),
             Self::Wallet(wallet) => wallet.wants_json(),
+            Self::Summon(summon) => summon.wants_json(),
+            Self::Collection(collection) => collection.wants_json(),
             Self::Audit(audit) => audit.wants_json(),
             Self::Payments(payments) => payments.json,
             Self::Caller(caller) => caller.json,
@@ -156,6 +175,8 @@ impl Command {
             Self::Migrate(migrate) => migrate.flags(),
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
+            Self::Summon(summon) => summon.flags(),
+            Self::Collection(collection) => collection.flags(),
             Self::Audit(audit) => audit.flags(),
             Self::Payments(payments) => payments.flags(),
             Self::Caller(caller) => caller.flags(),
@@ -198,6 +219,8 @@ async fn with_settings(
         Command::Serve(serve) => serve.run(&settings, surroundings).await,
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
+        Command::Summon(summon) => summon.run(&settings, output).await,
+        Command::Collection(collection) => collection.run(&settings, output).await,
         Command::Audit(audit) => audit.run(&settings, output).await,
         Command::Payments(payments) => payments.run(&settings, output).await,
         Command::Caller(caller) => {

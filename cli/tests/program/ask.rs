@@ -155,6 +155,15 @@ fn every_command_shows_examples() {
         "wallet flows",
         "audit verify",
         "audit tail",
+        "summon",
+        "summon banners",
+        "summon show",
+        "summon pity",
+        "summon pulls",
+        "summon operations",
+        "summon retry",
+        "collection list",
+        "collection show",
     ] {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
         let help = run(Path::new("/"), &words).stdout;

@@ -15,6 +15,8 @@ mod reload;
 #[cfg(test)]
 mod start;
 #[cfg(test)]
+mod summon;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod tamper;

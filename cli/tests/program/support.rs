@@ -112,6 +112,11 @@ impl Up {
         self.ask(&[&["wallet"], arguments].concat())
     }
 
+    /// Runs `auric summon …` against it.
+    pub fn summon(&self, arguments: &[&str]) -> Ended {
+        self.ask(&[&["summon"], arguments].concat())
+    }
+
     /// Runs `auric …` against it.
     pub fn ask(&self, arguments: &[&str]) -> Ended {
         self.asking(arguments).output().unwrap().into()

@@ -1,5 +1,6 @@
 //! `auric audit`: whether the record is whole, and what is added to it.
 
+mod cross;
 pub mod follow;
 mod tail;
 mod verify;
@@ -33,11 +34,14 @@ impl Audit {
     }
 
     pub fn wants_json(&self) -> bool {
-        self.target().json
+        self.target().wants_json()
     }
 
     pub fn flags(&self) -> Flags {
-        self.target().flags()
+        match &self.action {
+            Action::Verify(verify) => [verify.target.flags(), verify.others.flags()].concat(),
+            Action::Tail(tail) => tail.target.flags(),
+        }
     }
 
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {

@@ -1,4 +1,4 @@
-//! `auric audit verify`: whether anybody but the wallet wrote.
+//! `auric audit verify`: whether anybody but the wallet wrote, and whether the services agree.
 
 use std::io::IsTerminal as _;
 
@@ -8,8 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tonic::Code;
 
+use super::cross;
 use crate::client::Client;
-use crate::commands::Target;
+use crate::commands::{Others, Target};
 use crate::config::Settings;
 use crate::fault::Fault;
 use crate::output::{Output, grouped};
@@ -23,6 +24,7 @@ Examples:
   auric audit verify
   auric audit verify --player discord:1
   auric audit verify --json | jq '.faults[].kind'
+  auric audit verify --cross-service         every summon: paid if and only if delivered, in all three databases
 
 Exit codes: 0 whole · 4 the verification was cut · 6 there are faults")]
 pub struct Verify {
@@ -30,8 +32,15 @@ pub struct Verify {
     #[arg(long)]
     player: Option<String>,
 
+    /// Compares the ends of every summon in the databases of summon, the wallet and the collection instead.
+    #[arg(long, conflicts_with = "player")]
+    cross_service: bool,
+
     #[command(flatten)]
     pub target: Target,
+
+    #[command(flatten)]
+    pub others: Others,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -60,11 +69,14 @@ impl From<AuditFault> for FaultDocument {
 
 impl Verify {
     pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
+        if self.cross_service {
+            return cross::run(settings, self.target.wants_json(), output).await;
+        }
         let client = Client::connect(&settings.client).await?;
         let request = client.request(VerifyAuditRequest { player_id: self.player.unwrap_or_default() })?;
         let answered = client.wallet().verify_audit(request).await.map_err(|status| client.fault(&status))?;
         let mut stream = answered.into_inner();
-        let bar = bar(self.target.json);
+        let bar = bar(self.target.wants_json());
         let mut report = Report::default();
         let done = loop {
             let response = stream.message().await.map_err(|status| client.fault(&status))?;

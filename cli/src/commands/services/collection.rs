@@ -63,6 +63,10 @@ impl Service for Collection {
         Self::ready(self).await
     }
 
+    fn end_streams(&self) {
+        Self::end_streams(self);
+    }
+
     async fn close(self) {
         Self::close(self).await;
     }

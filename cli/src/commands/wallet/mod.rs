@@ -3,11 +3,11 @@
 mod balance;
 mod claim;
 pub mod documents;
-mod flags;
+pub mod flags;
 mod history;
 mod hold;
 mod legs;
-mod mutate;
+pub mod mutate;
 mod mutation;
 mod pay;
 mod post;
@@ -81,7 +81,7 @@ impl Wallet {
     }
 
     pub fn wants_json(&self) -> bool {
-        self.target().json
+        self.target().wants_json()
     }
 
     pub fn flags(&self) -> Flags {

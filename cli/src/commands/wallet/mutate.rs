@@ -6,7 +6,7 @@ use tonic::{Response, Status};
 use super::documents::PostedDocument;
 use super::flags::Key;
 use super::tables::posted_text;
-use crate::client::{self, Client};
+use crate::client::{self, Client, Peer};
 use crate::config::Settings;
 use crate::fault::Fault;
 use crate::output::{self, Output};
@@ -24,7 +24,16 @@ impl Sending {
     ///
     /// As [`Client::connect`].
     pub async fn begin(settings: &Settings, key: Key) -> Result<Self, Fault> {
-        let client = Client::connect(&settings.client).await?;
+        Self::begin_at(Peer::Wallet, settings, key).await
+    }
+
+    /// The same at any service.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::connect_to`].
+    pub async fn begin_at(peer: Peer, settings: &Settings, key: Key) -> Result<Self, Fault> {
+        let client = Client::connect_to(peer, &settings.client).await?;
         let Key { text, is_generated } = key;
         if is_generated {
             output::tell(&format!("key: {text} (to send the same again: --key {text})"));
@@ -35,6 +44,18 @@ impl Sending {
     /// The key that it is sent under.
     pub fn key(&self) -> String {
         self.key.clone()
+    }
+
+    /// What was answered, and whether that is the first answer to the key, given again.
+    ///
+    /// # Errors
+    ///
+    /// What came instead of an answer, with the key.
+    pub fn answer<T>(&self, answered: Result<Response<T>, Status>) -> Result<(T, bool), Fault> {
+        let answer = answered
+            .map_err(|status| self.client.fault(&status).under_key(&self.key, client::is_replayed_refusal(&status)))?;
+        let replayed = client::is_replayed(&answer);
+        Ok((answer.into_inner(), replayed))
     }
 
     /// Shows the answer: what was done, in the word of `verb`, and what moved.
@@ -49,10 +70,8 @@ impl Sending {
         posted: impl FnOnce(T) -> Option<Posted>,
         output: Output,
     ) -> Result<(), Fault> {
-        let answer = answered
-            .map_err(|status| self.client.fault(&status).under_key(&self.key, client::is_replayed_refusal(&status)))?;
-        let replayed = client::is_replayed(&answer);
-        let document = PostedDocument::new(self.key, replayed, posted(answer.into_inner()).unwrap_or_default());
+        let (answer, replayed) = self.answer(answered)?;
+        let document = PostedDocument::new(self.key, replayed, posted(answer).unwrap_or_default());
         output.show(&document, |document| posted_text(verb, document, output))
     }
 }

@@ -1,0 +1,96 @@
+//! `auric summon`: draws from banners, and what a player and an operator ask about that.
+
+mod banners;
+mod bar;
+mod documents;
+mod draw;
+pub mod operations;
+mod pity;
+mod pulls;
+mod show;
+
+use clap::Subcommand;
+
+use super::{Asking, Others};
+use crate::config::{Flags, Settings};
+use crate::fault::Fault;
+use crate::output::Output;
+
+/// Summons from a banner: pays, draws and delivers, or none of the three.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = "\
+Examples:
+  auric summon standard --player discord:1                       one pull, paid as the banner's first cost option says
+  auric summon standard --player discord:1 --count 10 --key interaction-9
+  auric summon standard --player discord:1 --cost daily          free, where the banner has such an option
+  auric summon banners                                           what one can summon from
+  auric summon pity standard --player discord:1                  how full the bars are
+  auric summon operations                                        what is not done yet, oldest first
+
+Exit codes: 0 summoned · 2 malformed · 3 refused by a rule · 4 the outcome is unknown: send the same again under the same key"
+)]
+pub struct Summon {
+    #[command(subcommand)]
+    action: Option<Action>,
+
+    #[command(flatten)]
+    draw: draw::Draw,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Banners(banners::Banners),
+    Show(show::Show),
+    Pity(pity::PityOf),
+    Pulls(pulls::Pulls),
+    Operations(operations::Operations),
+    Retry(operations::Retry),
+}
+
+/// Which services to talk to, and how.
+#[derive(Debug, clap::Args)]
+pub struct SummonTarget {
+    #[command(flatten)]
+    others: Others,
+
+    #[command(flatten)]
+    asking: Asking,
+}
+
+impl Summon {
+    const fn target(&self) -> &SummonTarget {
+        match &self.action {
+            Some(Action::Banners(banners)) => &banners.target,
+            Some(Action::Show(show)) => &show.target,
+            Some(Action::Pity(pity)) => &pity.target,
+            Some(Action::Pulls(pulls)) => &pulls.target,
+            Some(Action::Operations(operations)) => &operations.target,
+            Some(Action::Retry(retry)) => &retry.target,
+            None => &self.draw.target,
+        }
+    }
+
+    pub const fn wants_json(&self) -> bool {
+        self.target().asking.json
+    }
+
+    pub fn flags(&self) -> Flags {
+        let SummonTarget { others, asking } = self.target();
+        [others.flags(), asking.flags()].concat()
+    }
+
+    pub async fn run(self, settings: &Settings, output: Output) -> Result<(), Fault> {
+        match self.action {
+            Some(Action::Banners(banners)) => banners.run(settings, output).await,
+            Some(Action::Show(show)) => show.run(settings, output).await,
+            Some(Action::Pity(pity)) => pity.run(settings, output).await,
+            Some(Action::Pulls(pulls)) => pulls.run(settings, output).await,
+            Some(Action::Operations(operations)) => operations.run(settings, output).await,
+            Some(Action::Retry(retry)) => retry.run(settings, output).await,
+            None => self.draw.run(settings, output).await,
+        }
+    }
+}
