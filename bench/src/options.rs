@@ -2,10 +2,12 @@
 
 use std::num::NonZeroU16;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::scene::Mix;
+use crate::schedule::Window;
 use crate::suite::Part;
 use crate::traffic::Routing;
 
@@ -26,7 +28,6 @@ pub enum Mode {
 ///
 /// Starts everything itself: the services as processes of their own, and a private PostgreSQL that loses nothing.
 #[derive(Clone, Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]
 pub struct WalletOptions {
     /// Runs every part of the table and holds the figures against their bounds.
     #[arg(long)]
@@ -35,14 +36,6 @@ pub struct WalletOptions {
     /// Runs one part of the table; can be given several times.
     #[arg(long, value_name = "PART", value_enum)]
     pub part: Vec<Part>,
-
-    /// About a minute: short windows, one of each, and a short past.
-    #[arg(long)]
-    pub quick: bool,
-
-    /// Fails when a figure that must be reached is not.
-    #[arg(long)]
-    pub check: bool,
 
     /// What is compared, without a table [default: lanes, naive and echo].
     #[arg(long, value_name = "MODE", value_enum, value_delimiter = ',')]
@@ -76,6 +69,73 @@ pub struct WalletOptions {
     #[arg(long, value_enum, default_value = "rendezvous")]
     pub routing: Routing,
 
+    /// Lanes of the wallet on PostgreSQL, other than as it ships.
+    #[arg(long, value_name = "LANES")]
+    pub lanes: Option<NonZeroU16>,
+
+    /// Mutations in one transaction at most, other than as it ships.
+    #[arg(long, value_name = "MUTATIONS")]
+    pub batch_max: Option<NonZeroU16>,
+
+    /// Pool sizes among which the naive wallet's best is looked for.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "4,8,16,32")]
+    pub naive_pools: Vec<NonZeroU16>,
+
+    /// Draws latency against throughput into this file, over loads that grow.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// How, and what is made of it.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+impl WalletOptions {
+    /// The parts of the table that are asked for; none in a comparison.
+    pub fn parts(&self) -> Vec<Part> {
+        if self.suite { Part::ALL.to_vec() } else { self.part.clone() }
+    }
+
+    /// What is compared.
+    pub fn modes(&self) -> Vec<Mode> {
+        if self.mode.is_empty() { vec![Mode::Echo, Mode::Naive, Mode::Lanes] } else { self.mode.clone() }
+    }
+}
+
+/// Measures summons against the monolith: the same rows in one database, one transaction a summon, behind the same gRPC stack.
+///
+/// Starts everything itself: wallet, collection and summon as processes of their own, the monolith, and a private PostgreSQL that loses nothing.
+#[derive(Clone, Debug, Args)]
+pub struct SummonOptions {
+    /// Summons in flight.
+    #[arg(long, value_name = "CALLS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub in_flight: u16,
+
+    /// Players that the summons are spread over; the hot ones are ten of them.
+    #[arg(long, value_name = "PLAYERS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    pub players: u32,
+
+    /// Pool sizes among which the monolith's best is looked for.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "4,8,16,32")]
+    pub monolith_pools: Vec<NonZeroU16>,
+
+    /// How, and what is made of it.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
+/// How long anything is measured, on which PostgreSQL, and what is made of it.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]
+pub struct RunOptions {
+    /// About a minute: short windows, one of each, and a short past.
+    #[arg(long)]
+    pub quick: bool,
+
+    /// Fails when a figure that must be reached is not.
+    #[arg(long)]
+    pub check: bool,
+
     /// Connections to each copy.
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub channels: u8,
@@ -92,18 +152,6 @@ pub struct WalletOptions {
     #[arg(long, value_name = "WINDOWS", value_parser = clap::value_parser!(u32).range(1..=50))]
     pub rounds: Option<u32>,
 
-    /// Lanes of the wallet on PostgreSQL, other than as it ships.
-    #[arg(long, value_name = "LANES")]
-    pub lanes: Option<NonZeroU16>,
-
-    /// Mutations in one transaction at most, other than as it ships.
-    #[arg(long, value_name = "MUTATIONS")]
-    pub batch_max: Option<NonZeroU16>,
-
-    /// Pool sizes among which the naive wallet's best is looked for.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',', default_value = "4,8,16,32")]
-    pub naive_pools: Vec<NonZeroU16>,
-
     /// PostgreSQL to measure on, whose role may make databases [default: a private one, thrown away].
     #[arg(long, value_name = "URL")]
     pub postgres: Option<String>,
@@ -112,23 +160,17 @@ pub struct WalletOptions {
     #[arg(long)]
     pub statements: bool,
 
-    /// Draws latency against throughput into this file, over loads that grow.
-    #[arg(long, value_name = "FILE")]
-    pub svg: Option<PathBuf>,
-
     /// Shows the report as one JSON document.
     #[arg(long)]
     pub json: bool,
 }
 
-impl WalletOptions {
-    /// The parts of the table that are asked for; none in a comparison.
-    pub fn parts(&self) -> Vec<Part> {
-        if self.suite { Part::ALL.to_vec() } else { self.part.clone() }
-    }
-
-    /// What is compared.
-    pub fn modes(&self) -> Vec<Mode> {
-        if self.mode.is_empty() { vec![Mode::Echo, Mode::Naive, Mode::Lanes] } else { self.mode.clone() }
+impl RunOptions {
+    /// How long each window is, and how many there are.
+    pub fn windows(&self) -> (Window, u32) {
+        let (warm_up, length, rounds) = if self.quick { (1, 2, 1) } else { (2, 5, 3) };
+        let seconds = |asked: Option<u16>, default: u16| Duration::from_secs(asked.unwrap_or(default).into());
+        let window = Window { warm_up: seconds(self.warm_up, warm_up), length: seconds(self.seconds, length) };
+        (window, self.rounds.unwrap_or(rounds))
     }
 }

@@ -63,14 +63,46 @@ impl Lanes {
     }
 }
 
-/// A service that can be called: one or more processes.
+/// The services that have a database of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// It owns every balance.
+    Wallet,
+    /// It owns what players have collected.
+    Collection,
+    /// It draws from banners.
+    Summon,
+}
+
+impl Service {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Collection => "collection",
+            Self::Summon => "summon",
+        }
+    }
+
+    /// The variable that names its database.
+    fn database_variable(self) -> String {
+        format!("AURIC_{}_DATABASE", self.name().to_uppercase())
+    }
+}
+
+/// A service that can be called: one or more processes, and those that they call in turn.
 #[derive(Debug)]
 pub struct Target {
+    name: &'static str,
     processes: Vec<Process>,
+    behind: Vec<(&'static str, Process)>,
 }
 
 impl Target {
-    /// Connects to all of it.
+    fn of(name: &'static str, processes: Vec<Process>) -> Self {
+        Self { name, processes, behind: Vec::new() }
+    }
+
+    /// Connects to every process that is called.
     ///
     /// # Errors
     ///
@@ -80,9 +112,31 @@ impl Target {
         Fleet::connect(&urls, channels, routing).await
     }
 
+    /// Connects to a process behind those that are called.
+    ///
+    /// # Errors
+    ///
+    /// There is none of that name, or it is gone.
+    pub async fn connect_behind(&self, service: Service, channels: usize) -> Result<Fleet> {
+        let found = self.behind.iter().find(|(name, _)| *name == service.name());
+        let (_, process) = found.with_context(|| format!("no {} is behind", service.name()))?;
+        Fleet::connect(&[process.url().to_owned()], channels, Routing::Rendezvous).await
+    }
+
     /// The ids of its processes.
     pub fn pids(&self) -> Vec<u32> {
-        self.processes.iter().map(Process::pid).collect()
+        self.named_pids().into_iter().map(|(_, pid)| pid).collect()
+    }
+
+    /// The ids of its processes with their names, those that are called first.
+    pub fn named_pids(&self) -> Vec<(&'static str, u32)> {
+        let called = self.processes.iter().map(|process| (self.name, process.pid()));
+        called.chain(self.behind.iter().map(|(name, process)| (*name, process.pid()))).collect()
+    }
+
+    /// Whether it is made of several kinds of processes.
+    pub fn has_several_kinds(&self) -> bool {
+        !self.behind.is_empty()
     }
 }
 
@@ -132,8 +186,21 @@ impl Rig {
     ///
     /// The server refuses, or a migration fails.
     pub async fn database(&mut self, name: &str) -> Result<String> {
-        let url = self.cluster().await?.create_database(name).await?;
-        self.migrate(&url).await?;
+        self.database_of(Service::Wallet, name).await
+    }
+
+    /// Makes a database without a schema.
+    ///
+    /// # Errors
+    ///
+    /// The server refuses.
+    pub async fn empty_database(&mut self, name: &str) -> Result<String> {
+        self.cluster().await?.create_database(name).await
+    }
+
+    async fn database_of(&mut self, service: Service, name: &str) -> Result<String> {
+        let url = self.empty_database(name).await?;
+        self.migrate(service, &url).await?;
         Ok(url)
     }
 
@@ -169,16 +236,60 @@ impl Rig {
         mut variables: Vec<(String, String)>,
         copies: usize,
     ) -> Result<Target> {
-        let mut words =
-            words(&["serve", "wallet", "--listen", "{address}", "--log", "info", "--log-format", "json", "--game"]);
-        words.push(self.installation.catalog.clone().into());
-        variables.push(("AURIC_WALLET_DATABASE".to_owned(), database.to_owned()));
-        let arguments = Arguments { words, variables };
+        let service = Service::Wallet;
+        variables.push((service.database_variable(), database.to_owned()));
+        let arguments = Arguments { words: self.serve(service), variables };
         let mut processes = Vec::new();
         for _ in 0..copies {
-            processes.push(self.start("wallet", &arguments).await?);
+            processes.push(self.start(service.name(), &arguments).await?);
         }
-        Ok(Target { processes })
+        Ok(Target::of(service.name(), processes))
+    }
+
+    /// Starts the three services of a summon as they ship, each on a database of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn summon(&mut self) -> Result<Target> {
+        let mut behind = Vec::new();
+        let mut urls = Vec::new();
+        for service in [Service::Wallet, Service::Collection] {
+            let process = self.service(service, Vec::new()).await?;
+            urls.push((format!("AURIC_SUMMON_{}", service.name().to_uppercase()), process.url().to_owned()));
+            behind.push((service.name(), process));
+        }
+        let summon = self.service(Service::Summon, urls).await?;
+        Ok(Target { behind, ..Target::of(Service::Summon.name(), vec![summon]) })
+    }
+
+    async fn service(&mut self, service: Service, mut variables: Vec<(String, String)>) -> Result<Process> {
+        let database = self.database_of(service, &format!("summon_{}", service.name())).await?;
+        variables.push((service.database_variable(), database));
+        let arguments = Arguments { words: self.serve(service), variables };
+        self.start(service.name(), &arguments).await
+    }
+
+    /// Starts the monolith on a pool of this size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn monolith(&mut self, database: &str, pool: NonZeroU16) -> Result<Target> {
+        let mut words = words(&["bench", "monolith", "--listen", "{address}", "--database", database, "--game"]);
+        words.push(self.installation.catalog.clone().into());
+        words.extend(["--connections".into(), pool.to_string().into()]);
+        let logs = [("AURIC_LOG", "info"), ("AURIC_LOG_FORMAT", "json")];
+        let variables = logs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        Ok(Target::of("monolith", vec![self.start("monolith", &Arguments { words, variables }).await?]))
+    }
+
+    /// The words that serve it with the log that a deployment has.
+    fn serve(&self, service: Service) -> Vec<std::ffi::OsString> {
+        let mut words = words(&["serve", service.name(), "--listen", "{address}", "--log", "info"]);
+        words.extend(["--log-format", "json", "--game"].map(Into::into));
+        words.push(self.installation.catalog.clone().into());
+        words
     }
 
     /// Starts everything in one process on SQLite, as `auric up` does.
@@ -193,7 +304,7 @@ impl Rig {
         words.push("--data".into());
         words.push(self.folder.path().join(format!("data-{}", self.started)).into());
         let process = self.start("up", &Arguments { words, variables: Vec::new() }).await?;
-        Ok(Target { processes: vec![process] })
+        Ok(Target::of("up", vec![process]))
     }
 
     /// Starts the server of the empty call.
@@ -204,7 +315,7 @@ impl Rig {
     pub async fn echo(&mut self) -> Result<Target> {
         let words = words(&["bench", "echo", "--listen", "{address}"]);
         let process = self.start("echo", &Arguments { words, variables: Vec::new() }).await?;
-        Ok(Target { processes: vec![process] })
+        Ok(Target::of("echo", vec![process]))
     }
 
     /// Drops the databases that were made.
@@ -225,11 +336,11 @@ impl Rig {
         Process::start(&self.installation.program, self.folder.path(), &name, arguments).await
     }
 
-    async fn migrate(&self, database: &str) -> Result<()> {
+    async fn migrate(&self, service: Service, database: &str) -> Result<()> {
         let migrated = tokio::process::Command::new(&self.installation.program)
             .arg("migrate")
             .env_clear()
-            .env("AURIC_WALLET_DATABASE", database)
+            .env(service.database_variable(), database)
             .current_dir(self.folder.path())
             .stdin(Stdio::null())
             .kill_on_drop(true)

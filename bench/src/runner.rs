@@ -8,20 +8,26 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde::Serialize;
 
-use crate::grpc::{Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, drive_streams, seed};
+use crate::grpc::{
+    Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, SEED, SUMMON_SEED, Summon, Transfer, drive_streams,
+    seed, summon_first,
+};
 use crate::load::{CALLS_MAX, Plan, drive};
 use crate::measure::Tally;
 use crate::progress::{Progress, TICK};
-use crate::rig::{Lanes, Rig, Target};
+use crate::rig::{Lanes, Rig, Service, Target};
 use crate::scene::{CHANNELS, Kind, Mix, Scene};
 use crate::schedule::Window;
-use crate::store::{Population, fill};
+use crate::store::{MonolithStore, Population, fill};
 use crate::summary::{CpuTimes, Summary};
 use crate::traffic::{Keys, Players, Routing};
 use crate::usage::{MemoryWatch, busy_time, cpu_time, cpu_time_of_tree, resident_bytes};
 
 /// How long a service is left alone before its idle memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
+
+/// Calls in flight while a pool size is tried.
+const TRIED_IN_FLIGHT: usize = 256;
 
 /// How long everything is measured, and on what.
 #[derive(Clone, Debug)]
@@ -36,13 +42,15 @@ pub struct Effort {
     pub players: u32,
     /// How the lanes are set, where they are not those of the naive wallet.
     pub lanes: Lanes,
-    /// The pool sizes among which the naive wallet's best is looked for.
-    pub naive_pools: Vec<NonZeroU16>,
+    /// The pool sizes among which the best one is looked for of what is compared with.
+    pub pools: Vec<NonZeroU16>,
 }
 
-/// One pool size that the naive wallet was tried with.
+/// One pool size that was tried.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct PoolTry {
+    /// With what: the naive wallet, or the monolith.
+    pub what: &'static str,
     /// Connections.
     pub pool: NonZeroU16,
     /// What it reached.
@@ -64,7 +72,7 @@ pub struct Runner {
     pub effort: Effort,
     /// How far it is.
     pub progress: Progress,
-    /// How the naive wallet's pool was chosen; empty until it is needed.
+    /// How pools were chosen; empty until one is needed.
     pub pool_tries: Vec<PoolTry>,
     targets: HashMap<Kind, Ready>,
 }
@@ -128,7 +136,7 @@ impl Runner {
         let memory = MemoryWatch::start(ready.target.pids());
         let (tally, cpu) = tokio::join!(calls(scene, fleet, players, plan), self.follow(&ready.target, window));
         let memory_bytes = memory.peaks().await.into_values().max().unwrap_or(0);
-        Ok(Summary::of(&tally?, window.length, cpu, memory_bytes))
+        Ok(Summary::of(&tally?, window.length, &cpu, memory_bytes))
     }
 
     /// Starts what a scene calls, unless it is there.
@@ -148,12 +156,30 @@ impl Runner {
                 let database = self.rig.database(&format!("lanes_{copies}")).await?;
                 settled(self.rig.wallet(&database, self.effort.lanes, copies).await?, players).await?
             }
-            Kind::Naive => self.start_naive().await?,
+            Kind::Naive => {
+                let database = self.rig.database("naive").await?;
+                self.start_best(Scene::closed("naive", kind, TRIED_IN_FLIGHT, players), &database).await?
+            }
             Kind::Sqlite => settled(self.rig.up().await?, players).await?,
             Kind::Filled => self.start_filled().await?,
             Kind::Traced => {
                 let database = self.rig.database("traced").await?;
                 settled(self.rig.traced_wallet(&database, self.effort.lanes).await?, players).await?
+            }
+            Kind::Summon => {
+                let target = self.rig.summon().await?;
+                let wallet = target.connect_behind(Service::Wallet, CHANNELS).await?;
+                seed(&wallet, &names(players), SUMMON_SEED).await?;
+                acquainted(target, players).await?
+            }
+            Kind::Monolith => {
+                let database = self.rig.empty_database("monolith").await?;
+                let store = MonolithStore::open(&database, 1).await?;
+                let (asset, units) = SUMMON_SEED;
+                store.grant(&names(players), asset, units).await?;
+                store.close().await;
+                let scene = Scene::closed("monolith", kind, TRIED_IN_FLIGHT, players);
+                self.start_best(Scene { mix: Mix::Summon, ..scene }, &database).await?
             }
         };
         self.targets.insert(kind, ready);
@@ -165,27 +191,33 @@ impl Runner {
         self.targets.get(&kind).map(|ready| ready.idle_bytes)
     }
 
-    /// Tries every pool size, and keeps the wallet that was fastest.
-    async fn start_naive(&mut self) -> Result<Ready> {
-        let database = self.rig.database("naive").await?;
+    /// Tries every pool size, and keeps what was fastest.
+    async fn start_best(&mut self, scene: Scene, database: &str) -> Result<Ready> {
         let window = self.effort.window;
-        let scene = Scene::closed("naive", Kind::Naive, 256, self.effort.players);
         let mut best: Option<(f64, NonZeroU16)> = None;
-        let pools = self.effort.naive_pools.clone();
+        let pools = self.effort.pools.clone();
         self.progress.expect(window.end().saturating_mul(u32::try_from(pools.len()).unwrap_or(u32::MAX)));
         for pool in pools {
-            self.progress.say(format!("naive on {pool} connections"));
-            let ready = settled(self.rig.wallet(&database, Lanes::naive(pool), 1).await?, self.effort.players).await?;
-            self.targets.insert(Kind::Naive, ready);
+            self.progress.say(format!("{} on {pool} connections", scene.name));
+            let ready = self.start_pooled(scene.kind, database, pool).await?;
+            self.targets.insert(scene.kind, ready);
             let per_second = self.run(&scene, window).await?.per_second;
-            self.targets.remove(&Kind::Naive);
-            self.pool_tries.push(PoolTry { pool, per_second });
+            self.targets.remove(&scene.kind);
+            self.pool_tries.push(PoolTry { what: scene.name, pool, per_second });
             if best.is_none_or(|(most, _)| per_second > most) {
                 best = Some((per_second, pool));
             }
         }
         let (_, pool) = best.context("there must be a pool size")?;
-        settled(self.rig.wallet(&database, Lanes::naive(pool), 1).await?, self.effort.players).await
+        self.start_pooled(scene.kind, database, pool).await
+    }
+
+    async fn start_pooled(&mut self, kind: Kind, database: &str, pool: NonZeroU16) -> Result<Ready> {
+        let players = self.effort.players;
+        match kind {
+            Kind::Monolith => acquainted(self.rig.monolith(database, pool).await?, players).await,
+            _ => settled(self.rig.wallet(database, Lanes::naive(pool), 1).await?, players).await,
+        }
     }
 
     async fn start_filled(&mut self) -> Result<Ready> {
@@ -194,7 +226,7 @@ impl Runner {
         let target = self.rig.wallet(&database, self.effort.lanes, 1).await?;
         let fleet = target.connect(1, Routing::Rendezvous).await?;
         // The row that every other one is like; its player is none of those that are called.
-        seed(&fleet, &["sample".to_owned()]).await?;
+        seed(&fleet, &["sample".to_owned()], SEED).await?;
         let entries = u64::from(population.players) * u64::from(population.entries_each);
         self.progress.say(format!("filling {} players and {entries} entries", population.players));
         fill(&database, population).await?;
@@ -206,7 +238,7 @@ impl Runner {
         self.wait(window.warm_up).await;
         let before = self.cpu_times(target);
         self.wait(window.length).await;
-        self.cpu_times(target).since(before)
+        self.cpu_times(target).since(&before)
     }
 
     async fn wait(&self, time: Duration) {
@@ -224,9 +256,15 @@ impl Runner {
 
     fn cpu_times(&self, target: &Target) -> CpuTimes {
         let database = self.rig.started_cluster().and_then(crate::store::Cluster::pid);
+        let mut processes: Vec<_> = target.named_pids().into_iter().map(|(name, pid)| (name, cpu_time(pid))).collect();
+        let service = processes.iter().map(|(_, time)| *time).sum();
+        if !target.has_several_kinds() {
+            processes.clear();
+        }
         CpuTimes {
             client: cpu_time(std::process::id()),
-            service: target.pids().into_iter().map(cpu_time).sum(),
+            service,
+            processes,
             database: database.map(cpu_time_of_tree).unwrap_or_default(),
             machine: busy_time(),
         }
@@ -238,8 +276,19 @@ async fn settled(target: Target, players: u32) -> Result<Ready> {
     tokio::time::sleep(SETTLE).await;
     let idle_bytes = target.pids().into_iter().map(resident_bytes).max().unwrap_or(0);
     let fleet = target.connect(CHANNELS, Routing::Rendezvous).await?;
-    seed(&fleet, &Players::new(players, players).names().collect::<Vec<_>>()).await?;
+    seed(&fleet, &names(players), SEED).await?;
     Ok(Ready { target, population: players, idle_bytes })
+}
+
+/// Has every player summon once: what is measured is players who are known.
+async fn acquainted(target: Target, players: u32) -> Result<Ready> {
+    let fleet = target.connect(CHANNELS, Routing::Rendezvous).await?;
+    summon_first(fleet, Players::new(players, players)).await?;
+    Ok(Ready { target, population: players, idle_bytes: 0 })
+}
+
+fn names(players: u32) -> Vec<String> {
+    Players::new(players, players).names().collect()
 }
 
 async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Result<Tally> {
@@ -254,5 +303,7 @@ async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Res
         Mix::ReserveCommit => drive(Arc::new(ReserveCommit(ground)), plan).await,
         Mix::Transfer => drive(Arc::new(Transfer(ground)), plan).await,
         Mix::Claim => drive(Arc::new(Claim(ground)), plan).await,
+        Mix::Summon => drive(Arc::new(Summon { ground, pulls: 1 }), plan).await,
+        Mix::SummonTen => drive(Arc::new(Summon { ground, pulls: 10 }), plan).await,
     }
 }

@@ -21,6 +21,12 @@ pub enum Mix {
     Transfer,
     /// A reward that is paid once.
     Claim,
+    /// A summon of one pull.
+    #[value(skip)]
+    Summon,
+    /// A summon of ten pulls.
+    #[value(skip)]
+    SummonTen,
 }
 
 /// What is called.
@@ -41,6 +47,10 @@ pub enum Kind {
     Filled,
     /// The wallet as it ships, which keeps one trace in ten and sends it to a collector.
     Traced,
+    /// Summon, wallet and collection as they ship, each a process with a database.
+    Summon,
+    /// A summon as one transaction over one database, on the pool size that suits it best.
+    Monolith,
 }
 
 /// One thing to measure.

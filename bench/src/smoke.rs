@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::grpc::{
-    Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, Transfer, drive_streams, seed, serve_echo,
+    Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, SEED, Transfer, drive_streams, seed, serve_echo,
 };
 use crate::load::{Operation, Plan, drive};
 use crate::schedule::{Pace, Window};
@@ -72,7 +72,7 @@ async fn every_kind_of_call_is_done() {
     let fleet = Fleet::connect(std::slice::from_ref(&wallet.url), 2, Routing::Rendezvous).await.unwrap();
     for active in [1, 5] {
         let players = Players::new(active, 5);
-        seed(&fleet, &players.names().collect::<Vec<_>>()).await.unwrap();
+        seed(&fleet, &players.names().collect::<Vec<_>>(), SEED).await.unwrap();
         let ground = || Ground { fleet: fleet.clone(), players, keys: Keys::new() };
         check(Post(ground()), CALLS).await;
         check(PostBatch(ground()), CALLS * 500).await;
@@ -91,7 +91,7 @@ async fn a_filled_ledger_goes_on_where_its_past_ends() {
     let database = auric_testkit::databases::PostgresDatabase::empty().await.unwrap();
     let wallet = InProcess::start(database.url().to_owned()).await.unwrap();
     let fleet = Fleet::connect(std::slice::from_ref(&wallet.url), 1, Routing::Rendezvous).await.unwrap();
-    seed(&fleet, &["sample".to_owned()]).await.unwrap();
+    seed(&fleet, &["sample".to_owned()], SEED).await.unwrap();
     fill(database.url(), Population { players: 8, entries_each: 3 }).await.unwrap();
 
     let ground = || Ground { fleet: fleet.clone(), players: Players::new(8, 8), keys: Keys::new() };

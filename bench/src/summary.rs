@@ -46,7 +46,7 @@ pub struct Latency {
 }
 
 /// Processor microseconds for each unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Cpu {
     /// Of the load generator.
     pub client_us: f64,
@@ -54,10 +54,13 @@ pub struct Cpu {
     pub service_us: f64,
     /// Of a private PostgreSQL.
     pub database_us: f64,
+    /// Of each of the service's processes, where it is made of several kinds: its name, and its part of `service_us`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes_us: Vec<(&'static str, f64)>,
 }
 
 /// Processor time that was used in a window.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CpuTimes {
     /// By the load generator.
     pub client: Duration,
@@ -67,11 +70,13 @@ pub struct CpuTimes {
     pub database: Duration,
     /// By everything that runs on the machine.
     pub machine: Duration,
+    /// By each of the service's processes, where it is made of several kinds.
+    pub processes: Vec<(&'static str, Duration)>,
 }
 
 impl Cpu {
     /// Returns all of it.
-    pub fn total_us(self) -> f64 {
+    pub fn total_us(&self) -> f64 {
         self.client_us + self.service_us + self.database_us
     }
 }
@@ -79,8 +84,10 @@ impl Cpu {
 impl CpuTimes {
     /// What was used since `before`.
     #[must_use]
-    pub fn since(self, before: Self) -> Self {
+    pub fn since(&self, before: &Self) -> Self {
+        let processes = self.processes.iter().zip(&before.processes);
         Self {
+            processes: processes.map(|((name, after), (_, before))| (*name, after.saturating_sub(*before))).collect(),
             client: self.client.saturating_sub(before.client),
             service: self.service.saturating_sub(before.service),
             database: self.database.saturating_sub(before.database),
@@ -89,7 +96,7 @@ impl CpuTimes {
     }
 
     /// Returns the part of all processors that something else used.
-    fn others(self, length: Duration) -> f64 {
+    fn others(&self, length: Duration) -> f64 {
         let ours = self.client + self.service + self.database;
         let processors = std::thread::available_parallelism()
             .map_or(1.0, |count| crate::float(u64::try_from(count.get()).unwrap_or(1)));
@@ -99,7 +106,7 @@ impl CpuTimes {
 
 impl Summary {
     /// Draws up what was seen.
-    pub fn of(tally: &Tally, length: Duration, cpu: CpuTimes, memory_bytes: u64) -> Self {
+    pub fn of(tally: &Tally, length: Duration, cpu: &CpuTimes, memory_bytes: u64) -> Self {
         let units = crate::float(tally.units.max(1));
         let each_us = |time: Duration| time.as_secs_f64() * 1e6 / units;
         Self {
@@ -116,6 +123,7 @@ impl Summary {
                 client_us: each_us(cpu.client),
                 service_us: each_us(cpu.service),
                 database_us: each_us(cpu.database),
+                processes_us: cpu.processes.iter().map(|(name, time)| (*name, each_us(*time))).collect(),
             },
             others: cpu.others(length),
             memory_bytes,
@@ -176,7 +184,7 @@ mod tests {
     }
 
     fn window(per_second: u64) -> Summary {
-        Summary::of(&tally(per_second, &[1_000]), Duration::from_secs(1), CpuTimes::default(), 0)
+        Summary::of(&tally(per_second, &[1_000]), Duration::from_secs(1), &CpuTimes::default(), 0)
     }
 
     #[test]
@@ -186,11 +194,13 @@ mod tests {
             service: Duration::from_secs(2),
             database: Duration::ZERO,
             machine: Duration::from_secs(3),
+            processes: vec![("front", Duration::from_millis(500)), ("behind", Duration::from_millis(1_500))],
         };
         let latencies_us: Vec<u64> = (1..=100).map(|ms| ms * 1_000).collect();
-        let summary = Summary::of(&tally(10_000, &latencies_us), Duration::from_secs(4), cpu, 77);
+        let summary = Summary::of(&tally(10_000, &latencies_us), Duration::from_secs(4), &cpu, 77);
         assert!((summary.per_second - 2_500.0).abs() < 1e-9);
         assert!((summary.cpu.service_us - 200.0).abs() < 1e-9);
+        assert_eq!(summary.cpu.processes_us, [("front", 50.0), ("behind", 150.0)]);
         assert!((summary.latency.p50_ms - 50.0).abs() < 0.1, "{}", summary.latency.p50_ms);
         assert!((summary.latency.p99_ms - 99.0).abs() < 0.1, "{}", summary.latency.p99_ms);
         assert_eq!(summary.memory_bytes, 77);
@@ -199,7 +209,7 @@ mod tests {
 
     #[test]
     fn an_empty_window_divides_by_nothing() {
-        let summary = Summary::of(&Tally::default(), Duration::from_secs(1), CpuTimes::default(), 0);
+        let summary = Summary::of(&Tally::default(), Duration::from_secs(1), &CpuTimes::default(), 0);
         assert!(summary.per_second.abs() < 1e-9);
         assert_eq!(summary.latency, Latency::default());
         assert!((summary.refused_with_delay - 1.0).abs() < 1e-9);

@@ -1,17 +1,16 @@
 //! `auric bench wallet`: from what is asked for to the report.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
 use crate::options::{Mode, WalletOptions};
-use crate::report::{Curve, Machine, Point, Report, SceneReport, draw};
+use crate::report::{Curve, Measured, Point, Report, draw};
 use crate::rig::{Installation, Lanes, Rig};
 use crate::runner::{Effort, Runner};
 use crate::scene::{Kind, Mix, Scene};
-use crate::schedule::{Pace, Window};
-use crate::store::{Population, Setting};
+use crate::schedule::Pace;
+use crate::store::Population;
 use crate::suite;
 use crate::summary::{Summary, median_window};
 
@@ -32,7 +31,7 @@ const CURVE_OPEN_IN_FLIGHT: usize = 2_048;
 pub async fn wallet(options: &WalletOptions, installation: Installation) -> Result<Report> {
     let has_open_loop = options.rate.is_some() || options.svg.is_some();
     ensure!(options.mix != Mix::PostStream || !has_open_loop, "streams are measured in a closed loop only");
-    let rig = Rig::new(installation, options.postgres.clone(), options.statements)?;
+    let rig = Rig::new(installation, options.run.postgres.clone(), options.run.statements)?;
     let mut runner = Runner::new(rig, effort(options));
     let done = run(options, &mut runner).await;
     runner.progress.finish();
@@ -55,38 +54,19 @@ async fn run(options: &WalletOptions, runner: &mut Runner) -> Result<Report> {
         Some(file) => curves(options, runner, file).await?,
         None => Vec::new(),
     };
-    let (postgres, statements) = match runner.rig.started_cluster() {
-        Some(cluster) => (cluster.settings().await?, cluster.statements().await?),
-        None => (Vec::<Setting>::new(), Vec::new()),
-    };
-    let effort = &runner.effort;
-    Ok(Report {
-        version: env!("CARGO_PKG_VERSION"),
-        machine: Machine::of_this(),
-        window_seconds: effort.window.length.as_secs_f64(),
-        warm_up_seconds: effort.window.warm_up.as_secs_f64(),
-        rounds: effort.rounds,
-        lanes: effort.lanes,
-        postgres,
-        naive_pools: runner.pool_tries.clone(),
-        scenes: scenes.into_iter().map(|(scene, windows)| SceneReport::of(&scene, windows)).collect(),
-        curves,
-        figures,
-        statements,
-    })
+    Report::of(runner, Measured { scenes, curves, figures }).await
 }
 
 fn effort(options: &WalletOptions) -> Effort {
-    let (warm_up, length, rounds) = if options.quick { (1, 2, 1) } else { (2, 5, 3) };
-    let seconds = |asked: Option<u16>, default: u16| Duration::from_secs(asked.unwrap_or(default).into());
-    let players = if options.quick { 20_000 } else { 1_000_000 };
+    let (window, rounds) = options.run.windows();
+    let players = if options.run.quick { 20_000 } else { 1_000_000 };
     Effort {
-        window: Window { warm_up: seconds(options.warm_up, warm_up), length: seconds(options.seconds, length) },
-        rounds: options.rounds.unwrap_or(rounds),
+        window,
+        rounds,
         population: Population { players, entries_each: 10 },
         players: if options.parts().is_empty() { options.players } else { suite::PLAYERS },
         lanes: Lanes { count: options.lanes, batch_max: options.batch_max, connections_max: None },
-        naive_pools: options.naive_pools.clone(),
+        pools: options.naive_pools.clone(),
     }
 }
 
@@ -100,7 +80,7 @@ fn compared(options: &WalletOptions) -> Vec<Scene> {
             Some(per_second) => Pace::Open { per_second: per_second.into() },
             None => Pace::Closed,
         };
-        Scene { mix: options.mix, pace, routing: options.routing, channels: options.channels.into(), ..scene }
+        Scene { mix: options.mix, pace, routing: options.routing, channels: options.run.channels.into(), ..scene }
     };
     options.modes().into_iter().map(scene).collect()
 }

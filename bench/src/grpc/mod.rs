@@ -3,9 +3,11 @@
 mod batch;
 mod echo;
 mod hold;
+mod monolith;
 mod post;
 mod reward;
 mod stream;
+mod summon;
 
 use std::time::Duration;
 
@@ -22,9 +24,11 @@ use crate::traffic::{Keys, Players, Routing, below};
 pub use batch::PostBatch;
 pub use echo::{Echo, serve_echo};
 pub use hold::ReserveCommit;
-pub use post::{Post, seed};
+pub use monolith::serve_monolith;
+pub use post::{Post, SEED, seed};
 pub use reward::{Claim, Transfer};
 pub use stream::drive_streams;
+pub use summon::{SUMMON_SEED, Summon, summon_first};
 
 /// How long a call may take; the callers of a game set a deadline, so these do.
 const DEADLINE: Duration = Duration::from_secs(20);

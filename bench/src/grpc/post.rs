@@ -14,6 +14,9 @@ use crate::traffic::{Keys, scramble};
 /// What is moved.
 pub(super) const ASSET: &str = "lumees";
 
+/// What every player of the wallet is given beforehand.
+pub const SEED: (&str, i64) = (ASSET, SEED_UNITS);
+
 /// Why, in the word of a game.
 pub(super) const REASON: &str = "quest.reward";
 
@@ -35,15 +38,17 @@ impl Operation for Post {
     }
 }
 
-/// Gives every player enough for a run, a thousand with one posting.
+/// Gives every player so many units, a thousand with one posting.
 ///
 /// # Errors
 ///
 /// A posting was refused.
-pub async fn seed(fleet: &Fleet, players: &[String]) -> Result<()> {
+pub async fn seed(fleet: &Fleet, players: &[String], (asset, units): (&str, i64)) -> Result<()> {
     let keys = Keys::new();
     for (number, part) in (0..).zip(players.chunks(LEGS_MAX)) {
-        let legs = part.iter().map(|player| leg(player.clone(), Direction::Credit, SEED_UNITS)).collect();
+        let give =
+            |player: &String| Leg { asset_id: asset.to_owned(), ..leg(player.clone(), Direction::Credit, units) };
+        let legs = part.iter().map(give).collect();
         let mut client = WalletServiceClient::new(fleet.channel(&part[0], number));
         match outcome(client.post(with_deadline(request(keys.of_call(number), legs))).await) {
             Outcome::Done { .. } => {}

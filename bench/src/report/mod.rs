@@ -3,11 +3,12 @@
 mod curve;
 mod table;
 
+use anyhow::Result;
 use serde::Serialize;
 
 use crate::figures::{Figure, Verdict};
 use crate::rig::Lanes;
-use crate::runner::PoolTry;
+use crate::runner::{PoolTry, Runner};
 use crate::scene::{Kind, Scene};
 use crate::store::{Setting, Statement};
 use crate::summary::{Summary, median_window};
@@ -31,8 +32,8 @@ pub struct Report {
     pub lanes: Lanes,
     /// The settings of PostgreSQL, where it was used.
     pub postgres: Vec<Setting>,
-    /// How the naive wallet's pool was chosen.
-    pub naive_pools: Vec<PoolTry>,
+    /// How the pools were chosen of what was compared with.
+    pub pools: Vec<PoolTry>,
     /// Every scene.
     pub scenes: Vec<SceneReport>,
     /// Latency against throughput.
@@ -82,6 +83,8 @@ impl SceneReport {
             Kind::Sqlite => "auric up".to_owned(),
             Kind::Filled => "lanes, filled".to_owned(),
             Kind::Traced => "lanes, traced".to_owned(),
+            Kind::Summon => "summon, wallet and collection".to_owned(),
+            Kind::Monolith => "monolith".to_owned(),
         };
         Self {
             name: scene.name,
@@ -112,7 +115,45 @@ impl Machine {
     }
 }
 
+/// What was measured in a run.
+#[derive(Debug)]
+pub struct Measured {
+    /// Every scene with its windows.
+    pub scenes: Vec<(Scene, Vec<Summary>)>,
+    /// Latency against throughput.
+    pub curves: Vec<Curve>,
+    /// The figures that came of it.
+    pub figures: Vec<Figure>,
+}
+
 impl Report {
+    /// Draws up a run, with what it was run on.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL cannot be asked.
+    pub async fn of(runner: &Runner, measured: Measured) -> Result<Self> {
+        let (postgres, statements) = match runner.rig.started_cluster() {
+            Some(cluster) => (cluster.settings().await?, cluster.statements().await?),
+            None => (Vec::<Setting>::new(), Vec::new()),
+        };
+        let effort = &runner.effort;
+        Ok(Self {
+            version: env!("CARGO_PKG_VERSION"),
+            machine: Machine::of_this(),
+            window_seconds: effort.window.length.as_secs_f64(),
+            warm_up_seconds: effort.window.warm_up.as_secs_f64(),
+            rounds: effort.rounds,
+            lanes: effort.lanes,
+            postgres,
+            pools: runner.pool_tries.clone(),
+            scenes: measured.scenes.into_iter().map(|(scene, windows)| SceneReport::of(&scene, windows)).collect(),
+            curves: measured.curves,
+            figures: measured.figures,
+            statements,
+        })
+    }
+
     /// Lists the figures that must be reached and are not.
     pub fn missed(&self) -> Vec<&Figure> {
         self.figures.iter().filter(|figure| figure.verdict == Verdict::Missed).collect()

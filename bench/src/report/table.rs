@@ -16,6 +16,9 @@ pub fn text(report: &Report) -> String {
     if !report.scenes.is_empty() {
         parts.push(render(&scenes(report)));
     }
+    if let Some(table) = processes(report) {
+        parts.push(render(&table));
+    }
     if !report.curves.is_empty() {
         parts.push(render(&curves(report)));
     }
@@ -52,10 +55,12 @@ fn head(report: &Report) -> String {
             report.postgres.iter().map(|setting| format!("{}={}", setting.name, setting.value)).collect();
         let _ = writeln!(text, "PostgreSQL: {}", settings.join(" "));
     }
-    if !report.naive_pools.is_empty() {
-        let tries: Vec<String> =
-            report.naive_pools.iter().map(|tried| format!("{} → {:.0}/s", tried.pool, tried.per_second)).collect();
-        let _ = writeln!(text, "naive by pool size: {}", tries.join(", "));
+    for what in ["naive", "monolith"] {
+        let of_this = report.pools.iter().filter(|tried| tried.what == what);
+        let tries: Vec<String> = of_this.map(|tried| format!("{} → {:.0}/s", tried.pool, tried.per_second)).collect();
+        if !tries.is_empty() {
+            let _ = writeln!(text, "{what} by pool size: {}", tries.join(", "));
+        }
     }
     text
 }
@@ -82,13 +87,38 @@ fn scenes(report: &Report) -> Table {
         let mut row = vec![scene.name.to_owned(), scene.in_flight.to_string(), format!("{:.0}", window.per_second)];
         row.extend(latencies(window));
         row.push(format!("{:.0}", window.refused_per_second));
-        let cpu = window.cpu;
+        let cpu = &window.cpu;
         row.extend([cpu.client_us, cpu.service_us, cpu.database_us].map(|us| format!("{us:.0}")));
         row.push(format!("{:.0} %", window.others * 100.0));
         row.push(format!("{:.0}", crate::float(window.memory_bytes) / 1_048_576.0));
         table.add_row(row);
     }
     table
+}
+
+/// The processor time of each process, for scenes whose service is several; nothing when there is none.
+fn processes(report: &Report) -> Option<Table> {
+    let windows = || report.scenes.iter().filter_map(|scene| Some((scene.name, &scene.median.as_ref()?.cpu)));
+    let (_, several) = windows().find(|(_, cpu)| !cpu.processes_us.is_empty())?;
+    let names: Vec<&str> = several.processes_us.iter().map(|(name, _)| *name).collect();
+    let heads: Vec<String> = names.iter().map(|name| format!(">{name}")).collect();
+    let mut all_heads = vec!["processor time, µs a unit", ">client"];
+    all_heads.extend(heads.iter().map(String::as_str));
+    all_heads.extend([">database", ">in all"]);
+    let mut table = begin(&all_heads);
+    for (scene, cpu) in windows() {
+        let mut numbers = vec![Some(cpu.client_us)];
+        let of = |name: &&str| cpu.processes_us.iter().find(|(process, _)| process == name).map(|(_, us)| *us);
+        match cpu.processes_us.as_slice() {
+            // One process does all of it: it stands where the one that is called does.
+            [] => numbers.extend(names.iter().enumerate().map(|(place, _)| (place == 0).then_some(cpu.service_us))),
+            _ => numbers.extend(names.iter().map(of)),
+        }
+        numbers.extend([Some(cpu.database_us), Some(cpu.total_us())]);
+        let texts = numbers.iter().map(|us| us.map_or_else(String::new, |us| format!("{us:.0}")));
+        table.add_row(std::iter::once(scene.to_owned()).chain(texts));
+    }
+    Some(table)
 }
 
 fn latencies(window: &Summary) -> [String; 4] {
@@ -181,7 +211,7 @@ mod tests {
             rounds: 3,
             lanes: Lanes { count: std::num::NonZeroU16::new(2), ..Lanes::default() },
             postgres: Vec::new(),
-            naive_pools: Vec::new(),
+            pools: Vec::new(),
             scenes: Vec::new(),
             curves: Vec::new(),
             figures: vec![

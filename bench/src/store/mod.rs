@@ -1,7 +1,9 @@
-//! The PostgreSQL that is measured on, and what is put into it beforehand. The only folder of this crate that knows SQL.
+//! The PostgreSQL that is measured on, what is put into it beforehand, and the monolith's database. The only folder of this crate that knows SQL.
 
 mod cluster;
 mod fill;
+mod monolith;
 
 pub use cluster::{Cluster, Setting, Statement};
 pub use fill::{Population, fill};
+pub use monolith::MonolithStore;

@@ -100,7 +100,7 @@ mod tests {
         let mut tally = Tally { units: per_second, ..Tally::default() };
         tally.latency_us.saturating_record(1_000);
         let cpu = CpuTimes { service: Duration::from_millis(100), ..CpuTimes::default() };
-        vec![Summary::of(&tally, Duration::from_secs(1), cpu, 80 << 20); 3]
+        vec![Summary::of(&tally, Duration::from_secs(1), &cpu, 80 << 20); 3]
     }
 
     #[test]

@@ -110,7 +110,7 @@ mod tests {
 
     fn overload(way: Way) -> Vec<Figure> {
         let tally = Tally { units: 700, refused: 2_300, refused_with_delay: 2_299, ..Tally::default() };
-        let seen = Summary::of(&tally, Duration::from_secs(1), CpuTimes::default(), 80 << 20);
+        let seen = Summary::of(&tally, Duration::from_secs(1), &CpuTimes::default(), 80 << 20);
         Overload { way, peak: 1_000.0, before_bytes: 80 << 20, seen }.figures()
     }
 
