@@ -187,6 +187,14 @@ impl Driver {
         self.running().get(id).map(|(_, progress)| progress.clone())
     }
 
+    /// Goes on under a new lease with what this copy drives itself, and was only too slow to say so; tells whether it does.
+    pub(crate) fn goes_on(&self, operation: &Operation) -> bool {
+        let mut running = self.running();
+        let Some((lease, _)) = running.get_mut(&operation.id) else { return false };
+        *lease = operation.lease();
+        true
+    }
+
     /// The leases of all that this copy drives.
     pub(crate) fn leases(&self) -> Vec<Lease> {
         self.running().values().map(|(lease, _)| lease.clone()).collect()
@@ -198,7 +206,7 @@ impl Driver {
 
     /// Asks, decides and tells. Returns the operation as it ended; nothing when it is left to others.
     async fn to_the_end(&self, operation: Operation) -> Option<Operation> {
-        let lease = operation.lease();
+        let (lease, recoveries) = (operation.lease(), operation.recoveries);
         let decided = match operation.state {
             State::Preparing => self.decide(operation).await,
             _ => Ok(operation),
@@ -216,7 +224,7 @@ impl Driver {
                 Some(operation)
             }
             Err((step, why)) => {
-                self.put_off(&lease, step, &why).await;
+                self.put_off(&lease, recoveries, step, &why).await;
                 None
             }
         }
@@ -282,7 +290,7 @@ impl Driver {
     }
 
     /// Leaves an operation to whoever takes it up next, this copy perhaps.
-    async fn put_off(&self, lease: &Lease, step: Step, why: &str) {
+    async fn put_off(&self, lease: &Lease, recoveries: u32, step: Step, why: &str) {
         let Lease { player, id, .. } = lease;
         let step = step.as_str();
         figures::put_off(step);
@@ -293,7 +301,8 @@ impl Driver {
             error = why,
             "operation {id} is put off at {step}: {why}"
         );
-        let wait = self.settings.backoff_max.min(self.settings.lease);
+        // Longer each time: what cannot be done for hours must not keep everybody busy.
+        let wait = self.settings.lease.saturating_mul(recoveries.saturating_add(1)).min(self.settings.backoff_max);
         if let Err(error) = self.operations.put_off(lease, why, wait).await {
             // Its lease runs out by itself.
             tracing::warn!(%error, operation_id = %id, "that could not be noted: {error}");

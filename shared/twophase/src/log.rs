@@ -22,6 +22,10 @@ pub struct NewOperation {
     pub key: MutationKey,
     /// What was asked, shortened.
     pub fingerprint: Fingerprint,
+    /// The exact inputs, costs and versions, in the coordinator's own words.
+    pub plan: String,
+    /// What a rule said before anyone was asked, in the coordinator's own words: the key's answer for ever.
+    pub refusal: Option<String>,
 }
 
 /// What a key has.
@@ -94,24 +98,14 @@ impl Log {
         }
     }
 
-    /// Begins an attempt, which its copy has leased for `lease` from `now` on.
-    ///
-    /// With a `refusal` it ends at once: a rule said no before anyone was asked.
-    pub fn begin(
-        &mut self,
-        new: NewOperation,
-        plan: Result<String, String>,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Operation {
-        let NewOperation { player, id, key, fingerprint } = new;
+    /// Begins an attempt, which its copy has leased for `lease` from `now` on. With a refusal it ends at once.
+    pub fn begin(&mut self, new: NewOperation, now: Timestamp, lease: Duration) -> Operation {
+        let NewOperation { player, id, key, fingerprint, plan, refusal } = new;
         let before = self.keys.get(&key);
         let attempt = before.and_then(|row| self.operations.get(&row.operation)).map_or(0, |last| last.attempt);
         let loaded = before.and_then(|row| row.loaded.clone());
-        let (state, plan, decision) = match plan {
-            Ok(plan) => (State::Preparing, plan, None),
-            Err(refusal) => (State::Aborted, String::new(), Some(Decision::Refuse(refusal))),
-        };
+        let state = if refusal.is_some() { State::Aborted } else { State::Preparing };
+        let decision = refusal.map(Decision::Refuse);
         let ended = decision.as_ref().map(|_| now);
         let operation = Operation {
             player: player.clone(),
@@ -241,14 +235,15 @@ mod tests {
 
     fn new(id: char) -> NewOperation {
         let id = std::iter::repeat_n(id, 32).collect::<String>().parse().unwrap();
-        NewOperation { player: "p1".parse().unwrap(), id, key: key(), fingerprint: asked("standard") }
+        let (player, fingerprint) = ("p1".parse().unwrap(), asked("standard"));
+        NewOperation { player, id, key: key(), fingerprint, plan: "plan".to_owned(), refusal: None }
     }
 
     #[test]
     fn a_key_has_one_operation_until_it_is_given_up() {
         let mut log = Log::default();
         assert_eq!(log.find(&key(), &asked("standard")), Begun::Nothing);
-        let first = log.begin(new('a'), Ok("plan".to_owned()), NOW, LEASE);
+        let first = log.begin(new('a'), NOW, LEASE);
         assert_eq!(log.find(&key(), &asked("standard")), Begun::Operation(Box::new(first.clone())));
         assert_eq!(log.find(&key(), &asked("premium")), Begun::Reused(vec!["banner_id".to_owned()]));
 
@@ -262,7 +257,7 @@ mod tests {
         let row = log.keys.values().next().cloned().unwrap();
         let mut log = Log::loaded(vec![KeyRow { loaded: Some(done.id.clone()), ..row }], vec![done]);
         assert_eq!(log.find(&key(), &asked("standard")), Begun::GivenUp);
-        let second = log.begin(new('b'), Ok("plan".to_owned()), NOW, LEASE);
+        let second = log.begin(new('b'), NOW, LEASE);
         assert_eq!((second.attempt, second.state), (2, State::Preparing));
         assert_eq!(log.find(&key(), &asked("standard")), Begun::Operation(Box::new(second)));
     }
@@ -270,7 +265,7 @@ mod tests {
     #[test]
     fn a_rule_that_says_no_is_the_keys_answer_for_ever() {
         let mut log = Log::default();
-        let refused = log.begin(new('a'), Err("closed".to_owned()), NOW, LEASE);
+        let refused = log.begin(NewOperation { refusal: Some("closed".to_owned()), ..new('a') }, NOW, LEASE);
         assert_eq!(
             (refused.state, refused.decision.clone()),
             (State::Aborted, Some(Decision::Refuse("closed".to_owned())))
@@ -281,7 +276,7 @@ mod tests {
     #[test]
     fn whoever_decides_second_finds_what_was_decided() {
         let mut log = Log::default();
-        let begun = log.begin(new('a'), Ok(String::new()), NOW, LEASE);
+        let begun = log.begin(new('a'), NOW, LEASE);
         assert_eq!(log.decidable(&begun.id), Decided::Open);
         log.decide(&begun.id, Decision::GiveUp("its lease ran out".to_owned()), NOW);
         let late = log.decide(&begun.id, Decision::Commit("drawn".to_owned()), NOW).unwrap();

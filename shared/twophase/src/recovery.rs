@@ -48,15 +48,20 @@ impl Driver {
         }
     }
 
-    /// Renews the leases of what this copy drives for longer than a heartbeat.
+    /// Shows signs of life as long as anything is driven.
     pub(crate) async fn keep_alive(self: Arc<Self>) {
+        tokio::select! {
+            () = self.all_driven() => {}
+            () = self.beat() => {}
+        }
+    }
+
+    /// Renews the leases of what this copy drives for longer than a heartbeat, for ever.
+    async fn beat(&self) {
         let mut before: Vec<OperationId> = Vec::new();
         loop {
             sleep(self.settings.heartbeat()).await;
             let leases = self.leases();
-            if self.closing.is_cancelled() && leases.is_empty() {
-                return;
-            }
             let slow: Vec<_> = leases.iter().filter(|lease| before.contains(&lease.id)).cloned().collect();
             if !slow.is_empty()
                 && let Err(error) = self.operations.renew(&slow, self.settings.lease).await
@@ -89,6 +94,9 @@ impl Driver {
         match self.operations.lease(room, self.settings.lease).await {
             Ok(leased) => {
                 for operation in leased {
+                    if self.goes_on(&operation) {
+                        continue;
+                    }
                     figures::recovered();
                     tracing::info!(
                         operation_id = %operation.id,

@@ -119,12 +119,15 @@ fn begin(book: &mut Book, banners: &Banners, work: &Begin) -> Verdict {
         });
     }
     book.change_player(&ask.player, |player| player.last_time = now);
-    let plan = match refusal(book, banner, cost, ask, now) {
-        Some(refusal) => Err(text(&refusal)),
-        None => Ok(text(&plan(banners, banner, cost, ask.count))),
+    let new = NewOperation {
+        player: ask.player.clone(),
+        id: id.clone(),
+        key: ask.key.clone(),
+        fingerprint,
+        plan: text(&plan(banners, banner, cost, ask.count)),
+        refusal: refusal(book, banner, cost, ask, now).as_ref().map(text),
     };
-    let new = NewOperation { player: ask.player.clone(), id: id.clone(), key: ask.key.clone(), fingerprint };
-    let operation = book.log.begin(new, plan, now, *lease);
+    let operation = book.log.begin(new, now, *lease);
     Verdict::Begun { operation: Box::new(operation), is_new: true }
 }
 
