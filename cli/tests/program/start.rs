@@ -1,6 +1,7 @@
 //! Starting and stopping.
 
 use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::support::{Served, Up, auric, folder, game_without_assets, run};
 
@@ -41,6 +42,18 @@ fn every_service_has_its_own_file_and_its_own_port() {
     }
     let migrate = run(folder.path(), &["migrate", "--service", "summon"]);
     assert_eq!(migrate.code, 11, "the file is locked: {}", migrate.stderr);
+}
+
+/// A copy shows three times in a lease that it lives; whoever stops it must not wait for the next time.
+#[test]
+fn a_stop_does_not_wait_for_a_lease() {
+    let folder = folder();
+    let up = Up::start_with(folder.path(), &[], &[("AURIC_SUMMON_LEASE_MS", "600000")]);
+    let begun = Instant::now();
+    up.signal("TERM");
+    let (status, log) = up.wait();
+    assert!(status.success() && log.contains("stopped; everything is kept"), "{log}");
+    assert!(begun.elapsed() < Duration::from_mins(1), "stopped after {:?}", begun.elapsed());
 }
 
 #[test]
