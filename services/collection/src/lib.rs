@@ -64,13 +64,14 @@ impl Collection {
             return Err(StartError::NotMigrated { pending });
         }
         database.observe("collection");
-        let settings = config.lanes.settings(database.has_one_writer());
+        let settings = config.lanes.settings("collection", database.has_one_writer());
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
         let handlers = Arc::new(Handlers::start(store, rules, settings));
         handlers.watch_catalog(config.catalog.clone())?;
-        handlers.observe_lanes();
+        let lanes = Arc::downgrade(&handlers);
+        auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
         Ok(Self { handlers })
     }
 

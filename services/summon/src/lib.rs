@@ -78,7 +78,7 @@ impl Summon {
         let lost = |service| move |source| StartError::Participant { service, source };
         let wallet = wallet::connect(config.wallet.clone()).await.map_err(lost("wallet"))?;
         let collection = collection::connect(config.collection.clone()).await.map_err(lost("collection"))?;
-        let lanes = config.lanes.settings(database.has_one_writer());
+        let lanes = config.lanes.settings("summon", database.has_one_writer());
         let operations = Operations::new(database.clone(), Arc::new(SystemClock));
         let store = store::on(database, Arc::new(SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
@@ -91,6 +91,8 @@ impl Summon {
             settings: config.operations(),
         }));
         handlers.watch_catalog(config.catalog.clone())?;
+        let lanes = Arc::downgrade(&handlers);
+        auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
         Ok(Self { handlers })
     }
 

@@ -73,14 +73,15 @@ impl Wallet {
             return Err(StartError::NotMigrated { pending });
         }
         database.observe("wallet");
-        let settings = config.lanes.settings(database.has_one_writer());
+        let settings = config.lanes.settings("wallet", database.has_one_writer());
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { assets: Arc::new(loaded.assets), seal };
         let handlers = Arc::new(Handlers::start(store, rules, settings));
         handlers.watch_catalog(config.catalog.clone())?;
         handlers.report_lanes();
-        handlers.observe_lanes();
+        let lanes = Arc::downgrade(&handlers);
+        auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
         Ok(Self { handlers })
     }
 

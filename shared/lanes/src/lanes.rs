@@ -98,7 +98,7 @@ impl<W: Send + Sync + 'static, A: Send + 'static> Lanes<W, A> {
 
         let start_one = |number| {
             let id = LaneId::new(number);
-            let counters = Arc::new(Counters::new(id));
+            let counters = Arc::new(Counters::new(settings.service, id));
             let (queue, waiting) = mpsc::channel(usize::from(settings.queue_max.get()));
             let lane = Lane {
                 id,

@@ -23,10 +23,12 @@ mod settings;
 mod stats;
 
 mod lane;
+mod observe;
 mod part;
 mod recovery;
 
 pub use batcher::{BatchError, Batcher, Cause, LaneId};
 pub use lanes::{DrainTimedOut, Lanes, Refused, Ticket};
+pub use observe::observe;
 pub use settings::{Backoff, LaneSettings, LanesConfig};
 pub use stats::{Histogram, LaneStats, Refusals};

@@ -9,6 +9,9 @@ const ONE_WRITER_BATCH_MAX: NonZeroU16 = NonZeroU16::new(1_024).unwrap();
 /// The bounds of every lane. The defaults suit a small server; `lanes` and `batch_max` are worth measuring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneSettings {
+    /// Whose lanes they are, for metrics: several services may share a process.
+    pub service: &'static str,
+
     /// How many lanes there are. Fewer lanes make larger batches; more of them keep more of the database's cores busy.
     pub lanes: NonZeroU16,
 
@@ -49,6 +52,7 @@ pub struct LaneSettings {
 impl Default for LaneSettings {
     fn default() -> Self {
         Self {
+            service: "",
             lanes: const { NonZeroU16::new(2).unwrap() },
             queue_max: const { NonZeroU16::new(8_192).unwrap() },
             batch_max: const { NonZeroU16::new(128).unwrap() },
@@ -78,9 +82,9 @@ pub struct LanesConfig {
 }
 
 impl LanesConfig {
-    /// The bounds of every lane, over a database that has `one_writer` or several.
+    /// The bounds of every lane of `service`, over a database that has `one_writer` or several.
     #[must_use]
-    pub fn settings(self, one_writer: bool) -> LaneSettings {
+    pub fn settings(self, service: &'static str, one_writer: bool) -> LaneSettings {
         let defaults = LaneSettings::default();
         let (lanes, batch_max) = if one_writer {
             (NonZeroU16::MIN, ONE_WRITER_BATCH_MAX)
@@ -88,6 +92,7 @@ impl LanesConfig {
             (self.count.unwrap_or(defaults.lanes), defaults.batch_max)
         };
         LaneSettings {
+            service,
             lanes,
             batch_max: self.batch_max.unwrap_or(batch_max),
             queue_max: self.queue_max.unwrap_or(defaults.queue_max),

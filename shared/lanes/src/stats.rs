@@ -13,6 +13,8 @@ use crate::{BatchError, LaneId, Refused};
 /// What one lane has done since its start. Counters only grow; they are read one after another, not at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneStats {
+    /// Whose lane it is.
+    pub service: &'static str,
     /// The lane.
     pub lane: LaneId,
     /// The submissions that wait now.
@@ -106,11 +108,11 @@ impl Cells {
 struct Runs {
     size: Instrument<u64>,
     duration: Instrument<f64>,
-    lane: KeyValue,
+    of: [KeyValue; 2],
 }
 
 impl Runs {
-    fn new(lane: LaneId) -> Self {
+    fn new(service: &'static str, lane: LaneId) -> Self {
         let meter = global::meter("auric");
         let size = meter.u64_histogram("auric.lane.batch.size").with_unit("{mutation}");
         let duration = meter.f64_histogram("auric.lane.batch.duration").with_unit("s");
@@ -123,12 +125,12 @@ impl Runs {
                 .with_description("How long each run of a batch took, runs again included")
                 .with_boundaries(DURATION_BOUNDS_S.to_vec())
                 .build(),
-            lane: KeyValue::new("auric.lane", i64::from(lane.number())),
+            of: crate::observe::attributes(service, lane),
         }
     }
 
     fn observe(&self, works: usize, time: Duration) {
-        let lane = std::slice::from_ref(&self.lane);
+        let lane = &self.of;
         self.size.record(works.try_into().unwrap_or(u64::MAX), lane);
         self.duration.record(time.as_secs_f64(), lane);
     }
@@ -142,6 +144,7 @@ const DURATION_BOUNDS_S: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 
 
 /// The counters of one lane.
 pub(crate) struct Counters {
+    service: &'static str,
     lane: LaneId,
     taken: AtomicU64,
     answered: AtomicU64,
@@ -165,8 +168,9 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn new(lane: LaneId) -> Self {
+    pub(crate) fn new(service: &'static str, lane: LaneId) -> Self {
         Self {
+            service,
             lane,
             taken: AtomicU64::new(0),
             answered: AtomicU64::new(0),
@@ -174,7 +178,7 @@ impl Counters {
             batch_size: Cells::new(0, u16::BITS),
             // 64 µs to 34 s.
             batch_time_us: Cells::new(6, 25),
-            runs: Runs::new(lane),
+            runs: Runs::new(service, lane),
             settle_time_us: AtomicU64::new(0),
             retries_contended: AtomicU64::new(0),
             retries_lost: AtomicU64::new(0),
@@ -252,6 +256,7 @@ impl Counters {
 
     pub(crate) fn snapshot(&self, depth: usize) -> LaneStats {
         LaneStats {
+            service: self.service,
             lane: self.lane,
             depth,
             taken: self.taken.load(Relaxed),
@@ -305,7 +310,7 @@ mod tests {
 
     #[test]
     fn the_recent_settle_time_follows_what_changes() {
-        let counters = Counters::new(LaneId::new(0));
+        let counters = Counters::new("", LaneId::new(0));
         counters.settled(Duration::from_millis(8));
         assert_eq!(counters.recent_settle_time(), Duration::from_millis(8));
 

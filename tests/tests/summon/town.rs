@@ -281,7 +281,7 @@ async fn copy(
     let database = Database::connect(url, PostgresSettings::default()).await.expect("a database");
     let clock = Arc::new(SystemClock);
     let operations = Operations::new(database.clone(), Arc::clone(&clock) as Arc<dyn auric_time::Clock>);
-    let lanes = LanesConfig::default().settings(database.has_one_writer());
+    let lanes = LanesConfig::default().settings("summon", database.has_one_writer());
     let store = auric_summon::store::on(database, clock);
     let loaded = auric_summon::catalog::load(game).expect("a catalog");
     store.keep_catalog(loaded.banners.hash, &loaded.content).await.expect("it is kept");

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use auric_db::StoreError;
 use auric_ids::{OperationId, PlayerId};
 use auric_keys::MutationKey;
-use auric_lanes::{LaneSettings, Lanes};
+use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use auric_twophase::store::Operations;
 use auric_twophase::{Driver, Participant, Settings};
 use tokio_util::sync::CancellationToken;
@@ -78,6 +78,12 @@ impl Handlers {
     #[must_use]
     pub fn banners(&self) -> Arc<Banners> {
         self.catalogs.current()
+    }
+
+    /// What each lane has done since the start.
+    #[must_use]
+    pub fn lane_stats(&self) -> Vec<LaneStats> {
+        self.lanes.stats()
     }
 
     /// The operations outside of batches.
