@@ -26,7 +26,7 @@ pub use banner::{Banner, Banners, Closed, CostOption, Limit, Payment};
 pub use book::{BatchKeys, Book, Journal, LoggedPull, Opened, PityRow, Player, Seeds, UseKey, UseRow};
 pub use decide::{Begin, Catalogs, Decide, Verdict, Work, decide, free_use, limit_use, touch};
 pub use draws::{Draws, Words};
-pub use fair::{ClientSeed, Commitment, FairDraws, ServerSeed};
+pub use fair::{ClientSeed, Commitment, FairDraws, NoClientSeed, ServerSeed};
 pub use loot::{BoxItem, BoxLoot, Loot, Promise, Renews, Slot, TIERS_MAX, Tiers, Track};
 pub use operation::{Ask, BadField, Outcome, Plan, Price, Pull, Refusal, Unstored, esprit_of};
 pub use period::{Every, Period, PeriodId};
