@@ -97,6 +97,42 @@ impl SummonService for Edge {
         Err(only_summons())
     }
 
+    type ExportPullsStream = Empty<Result<api::ExportPullsResponse, Status>>;
+
+    async fn export_pulls(&self, _: Request<api::ExportPullsRequest>) -> Answered<Self::ExportPullsStream> {
+        Err(only_summons())
+    }
+
+    async fn get_odds(&self, _: Request<api::GetOddsRequest>) -> Answered<api::GetOddsResponse> {
+        Err(only_summons())
+    }
+
+    type SimulateStream = Empty<Result<api::SimulateResponse, Status>>;
+
+    async fn simulate(&self, _: Request<api::SimulateRequest>) -> Answered<Self::SimulateStream> {
+        Err(only_summons())
+    }
+
+    async fn get_fairness(&self, _: Request<api::GetFairnessRequest>) -> Answered<api::GetFairnessResponse> {
+        Err(only_summons())
+    }
+
+    async fn set_client_seed(&self, _: Request<api::SetClientSeedRequest>) -> Answered<api::SetClientSeedResponse> {
+        Err(only_summons())
+    }
+
+    async fn rotate_seed(&self, _: Request<api::RotateSeedRequest>) -> Answered<api::RotateSeedResponse> {
+        Err(only_summons())
+    }
+
+    async fn verify_pull(&self, _: Request<api::VerifyPullRequest>) -> Answered<api::VerifyPullResponse> {
+        Err(only_summons())
+    }
+
+    async fn choose_path(&self, _: Request<api::ChoosePathRequest>) -> Answered<api::ChoosePathResponse> {
+        Err(only_summons())
+    }
+
     async fn list_operations(&self, _: Request<api::ListOperationsRequest>) -> Answered<api::ListOperationsResponse> {
         Err(only_summons())
     }
@@ -144,6 +180,7 @@ fn summon(ask: &Ask, answer: &Answer, plan: &Plan, outcome: &Outcome) -> api::Su
         pity_after: row.after.clone(),
         draws: row.draws.clone(),
         nonce: wide(outcome.nonce),
+        epoch: 0,
         catalog_hash: plan.catalog.to_string(),
         create_time: time,
     };

@@ -145,7 +145,8 @@ pub fn decide(
         esprits_after: player.esprits.saturating_add(count),
         price,
     };
-    let what = What::Delivered { plan: offer.plan(ask.count), outcome: Outcome { nonce: player.nonce, pulls } };
+    let what =
+        What::Delivered { plan: offer.plan(ask.count), outcome: Outcome { nonce: player.nonce, epoch: 0, pulls } };
     Ok(Written { answer: Answer { operation, time, what }, delivery: Some(delivery) })
 }
 

@@ -224,6 +224,7 @@ impl Offer<'_> {
             group: self.banner.group.id.clone(),
             catalog: self.banners.hash,
             esprits: self.banners.esprits_hash,
+            epoch: None,
         }
     }
 }

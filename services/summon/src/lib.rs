@@ -25,7 +25,10 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::SummonConfig;
 pub use grpc::{SERVICE_NAME, collection, reasons, wallet};
-pub use handlers::{Failed, Handlers, Page, PityView, ReloadError, Start, Summoned, TierView, Which};
+pub use handlers::{
+    Failed, FairnessView, Handlers, Manner, Page, PityView, Progress, Proof, ReloadError, Start, Summoned, TierView,
+    Which,
+};
 
 /// A running service, not yet listening.
 #[derive(Clone, Debug)]

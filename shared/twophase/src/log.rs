@@ -161,6 +161,12 @@ impl Log {
         self.operations.get(id)
     }
 
+    /// Finds an undecided operation of a player, among those that were read or begun here.
+    #[must_use]
+    pub fn undecided(&self, player: &PlayerId) -> Option<&Operation> {
+        self.operations.values().find(|operation| operation.player == *player && operation.state == State::Preparing)
+    }
+
     /// Looks up whether an operation may be decided.
     #[must_use]
     pub fn decidable(&self, id: &OperationId) -> Decided {
@@ -283,5 +289,16 @@ mod tests {
         assert_eq!(late.state, State::Aborting);
         assert!(matches!(late.decision, Some(Decision::GiveUp(_))));
         assert!(matches!(log.decidable(&begun.id), Decided::Before(_)));
+    }
+
+    #[test]
+    fn a_player_is_undecided_until_the_last_operation_is_decided() {
+        let mut log = Log::default();
+        assert_eq!(log.undecided(&"p1".parse().unwrap()), None);
+        let begun = log.begin(new('a'), NOW, LEASE);
+        assert_eq!(log.undecided(&"p1".parse().unwrap()), Some(&begun));
+        assert_eq!(log.undecided(&"p2".parse().unwrap()), None);
+        log.decide(&begun.id, Decision::Commit("drawn".to_owned()), NOW);
+        assert_eq!(log.undecided(&"p1".parse().unwrap()), None);
     }
 }

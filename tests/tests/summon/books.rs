@@ -7,6 +7,7 @@ use auric_api::participant::v1 as participant;
 use auric_api::wallet::v1 as wallet;
 use auric_summon::Summoned;
 use auric_summon::domain::{LoggedPull, Outcome, Plan};
+use auric_summon::store::PullsWanted;
 use auric_twophase::store::Listing;
 use auric_twophase::{Decision, Operation, State};
 use tonic::Code;
@@ -62,9 +63,8 @@ impl Town {
     /// A player's pulls of a group, oldest first.
     pub async fn pulls(&self, player: &str, group: &str) -> Vec<LoggedPull> {
         let (player, group) = (player.parse().expect("an id"), group.parse().expect("an id"));
-        let mut pulls = self.copies[0].pulls(&player, &group, None, 100_000).await.expect("pulls").items;
-        pulls.reverse();
-        pulls
+        let wanted = PullsWanted { oldest_first: true, ..PullsWanted::all(player, group) };
+        self.copies[0].pulls(&wanted, 100_000).await.expect("pulls").items
     }
 
     /// Finds that a player paid for exactly what was delivered, and got exactly what was drawn.

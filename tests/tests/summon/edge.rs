@@ -115,6 +115,7 @@ async fn a_request_that_does_not_fit_names_its_fields_and_leaves_nothing() {
         pity_group_id: "standard".to_owned(),
         page_size: 501,
         page_token: "zz".to_owned(),
+        ..api::ListPullsRequest::default()
     };
     let refused = problem(client.list_pulls(token).await);
     let named: Vec<&str> = refused.bad_fields.iter().map(|field| field.path.as_str()).collect();
@@ -207,7 +208,13 @@ async fn banners_pity_and_pulls_are_shown_as_they_are() {
     let (mut numbers, mut page_token) = (Vec::new(), String::new());
     loop {
         let (player_id, pity_group_id) = ("p".to_owned(), "standard".to_owned());
-        let request = api::ListPullsRequest { player_id, pity_group_id, page_size: 3, page_token };
+        let request = api::ListPullsRequest {
+            player_id,
+            pity_group_id,
+            page_size: 3,
+            page_token,
+            ..api::ListPullsRequest::default()
+        };
         let page = client.list_pulls(request).await.expect("pulls").into_inner();
         numbers.extend(page.pulls.iter().map(|pull| pull.number));
         page_token = page.next_page_token;

@@ -9,7 +9,7 @@ use auric_catalog::CatalogHash;
 use auric_db::StoreError;
 use auric_ids::{BannerId, OperationId, PityGroupId, PlayerId};
 use auric_summon::domain::{BatchKeys, Book, Journal, LoggedPull};
-use auric_summon::store::{SummonStore, SummonTx, View};
+use auric_summon::store::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use auric_time::Timestamp;
 use auric_twophase::{Operation, Participant, Step, Unfinished, Vote};
 use tokio_util::task::TaskTracker;
@@ -250,14 +250,12 @@ impl SummonStore for FaultyStore {
         self.inner.now().await
     }
 
-    async fn pulls(
-        &self,
-        player: &PlayerId,
-        group: &PityGroupId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<LoggedPull>, StoreError> {
-        self.inner.pulls(player, group, before, limit).await
+    async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError> {
+        self.inner.pulls(wanted, limit).await
+    }
+
+    async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {
+        self.inner.seeds(player, before, limit).await
     }
 
     async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError> {

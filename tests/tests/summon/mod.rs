@@ -3,7 +3,9 @@
 mod books;
 mod crash;
 mod edge;
+mod fairness;
 mod faults;
 mod matrix;
+mod odds;
 mod races;
 mod town;

@@ -70,6 +70,7 @@ impl Pulls {
                 pity_group_id: self.pity_group.clone(),
                 page_size,
                 page_token,
+                ..ListPullsRequest::default()
             })?;
             let answer = client.summon().list_pulls(request).await.map_err(|status| client.fault(&status))?;
             let page = answer.into_inner();

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use auric_catalog::CatalogHash;
 use auric_ids::{BannerId, OperationId, PityGroupId, PlayerId};
+use auric_keys::MutationKey;
 use auric_time::Timestamp;
 use auric_twophase::Log;
 use auric_twophase::store::Wanted;
 
+use super::change::Record;
 use super::operation::Pull;
 use super::{ClientSeed, Pity, ServerSeed};
 
@@ -22,6 +24,8 @@ pub struct BatchKeys {
     pub banners: BTreeSet<(PlayerId, BannerId)>,
     /// Keys and operations to load.
     pub log: Wanted,
+    /// Keys of other changes to load.
+    pub mutations: BTreeSet<MutationKey>,
 }
 
 /// One player, as it was loaded.
@@ -29,8 +33,12 @@ pub struct BatchKeys {
 pub struct Player {
     /// What the player's draws come from; nothing before the first summon is begun.
     pub seeds: Option<Seeds>,
-    /// How many summons were drawn from these seeds.
+    /// How many summons were drawn from the server seed.
     pub nonce: u64,
+    /// Which pair of seeds it is, from 0.
+    pub epoch: u64,
+    /// The first summon that is drawn from the pair.
+    pub first_nonce: u64,
     /// A player's time never goes back.
     pub last_time: Timestamp,
     /// Counts the changes of the row.
@@ -44,6 +52,21 @@ pub struct Seeds {
     pub server: ServerSeed,
     /// The player's part.
     pub client: ClientSeed,
+}
+
+/// A pair of seeds that went out of use.
+#[derive(Clone, Debug)]
+pub struct EndedSeeds {
+    /// Which pair of the player's, from 0.
+    pub epoch: u64,
+    /// The pair.
+    pub seeds: Seeds,
+    /// The first summon from it.
+    pub first_nonce: u64,
+    /// The one behind the last.
+    pub next_nonce: u64,
+    /// When it ended.
+    pub ended_at: Timestamp,
 }
 
 /// A player's pity in one group.
@@ -92,6 +115,8 @@ pub struct LoggedPull {
     pub operation: OperationId,
     /// The player's counter of summons.
     pub nonce: u64,
+    /// The pair of seeds that it was drawn from.
+    pub epoch: u64,
     /// From which catalog.
     pub catalog: CatalogHash,
     /// When.
@@ -113,6 +138,8 @@ pub struct Opened {
     pub uses: Vec<(UseKey, UseRow)>,
     /// Keys and operations.
     pub log: Log,
+    /// Other changes whose keys are there.
+    pub records: Vec<Record>,
 }
 
 /// What one batch knows; what changed in it is its journal.
@@ -124,6 +151,9 @@ pub struct Book {
     uses: BTreeMap<UseKey, UseRow>,
     /// Keys and operations.
     pub log: Log,
+    records: BTreeMap<MutationKey, Record>,
+    kept: BTreeSet<MutationKey>,
+    ended: Vec<(PlayerId, EndedSeeds)>,
     pulls: Vec<LoggedPull>,
     changed_players: BTreeSet<PlayerId>,
     changed_pity: BTreeSet<(PlayerId, PityGroupId)>,
@@ -145,6 +175,10 @@ pub struct Journal {
     pub pulls: Vec<LoggedPull>,
     /// Operations that were begun or decided.
     pub log: Log,
+    /// Other changes that were answered.
+    pub records: Vec<Record>,
+    /// Seeds that went out of use.
+    pub ended: Vec<(PlayerId, EndedSeeds)>,
 }
 
 impl Book {
@@ -157,6 +191,9 @@ impl Book {
             pity: opened.pity.into_iter().collect(),
             uses: opened.uses.into_iter().collect(),
             log: opened.log,
+            records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            kept: BTreeSet::new(),
+            ended: Vec::new(),
             pulls: Vec::new(),
             changed_players: BTreeSet::new(),
             changed_pity: BTreeSet::new(),
@@ -222,6 +259,30 @@ impl Book {
         self.pulls.extend(pulls);
     }
 
+    /// Changes what a player's pity says without a pull.
+    pub fn change_pity(&mut self, player: &PlayerId, group: &PityGroupId, pity: Pity) {
+        let key = (player.clone(), group.clone());
+        self.pity.entry(key.clone()).or_default().pity = pity;
+        self.changed_pity.insert(key);
+    }
+
+    /// Notes that a player's seeds went out of use.
+    pub fn end_seeds(&mut self, player: &PlayerId, ended: EndedSeeds) {
+        self.ended.push((player.clone(), ended));
+    }
+
+    /// What was answered under a key before.
+    #[must_use]
+    pub fn record(&self, key: &MutationKey) -> Option<&Record> {
+        self.records.get(key)
+    }
+
+    /// Keeps an answer.
+    pub fn keep(&mut self, record: Record) {
+        self.kept.insert(record.key.clone());
+        self.records.insert(record.key.clone(), record);
+    }
+
     /// What is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
@@ -232,7 +293,10 @@ impl Book {
         pulls.sort_by(|one, other| {
             (&one.player, &one.group, one.pull.number).cmp(&(&other.player, &other.group, other.pull.number))
         });
-        let mut journal = Journal { time: self.now, players, pity, uses, pulls, log: self.log };
+        let records = take(&mut self.records, self.kept).into_iter().map(|(_, record)| record).collect();
+        let mut ended = self.ended;
+        ended.sort_by(|(one, of_one), (other, of_other)| (one, of_one.epoch).cmp(&(other, of_other.epoch)));
+        let mut journal = Journal { time: self.now, players, pity, uses, pulls, log: self.log, records, ended };
         journal.players.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));
         journal.pity.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));
         journal.uses.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));

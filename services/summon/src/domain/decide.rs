@@ -9,9 +9,10 @@ use auric_keys::MutationKey;
 use auric_time::Timestamp;
 use auric_twophase::{Begun, Decided, Decision, NewOperation, Operation};
 
-use super::book::{Book, LoggedPull, Seeds, UseKey};
+use super::book::{Book, LoggedPull, UseKey};
+use super::change::{Keyed, Told, change, seed};
 use super::operation::{Ask, BadField, Outcome, Plan, Price, Pull, Refusal, Unstored, esprit_of};
-use super::{Banner, Banners, ClientSeed, CostOption, FairDraws, Payment, Period, Pity, Pulled, ServerSeed, pulls};
+use super::{Banner, Banners, CostOption, FairDraws, Payment, Period, Pity, Pulled, pulls};
 
 /// One thing that a batch does.
 #[derive(Clone, Debug)]
@@ -29,6 +30,15 @@ pub enum Work {
         /// Under whose name.
         key: MutationKey,
     },
+    /// Gives a player seeds who has none.
+    Seed {
+        /// Whose.
+        player: PlayerId,
+        /// The server's part if it is needed, drawn at random.
+        fresh_seed: [u8; 32],
+    },
+    /// Changes seeds or a path.
+    Change(Box<Keyed>),
 }
 
 /// A summon that is to be begun.
@@ -73,6 +83,10 @@ pub enum Verdict {
     Unstored(Unstored),
     /// The operation is not in the log.
     Unknown,
+    /// The player has seeds.
+    Seeded,
+    /// What became of a change.
+    Changed(Box<Told>),
 }
 
 /// Where draws find the catalog that a summon was begun under.
@@ -95,6 +109,11 @@ pub fn decide(book: &mut Book, catalogs: &impl Catalogs, work: &Work) -> Verdict
             book.log.adopt(player.clone(), id.clone(), key.clone(), why, now);
             Verdict::Adopted
         }
+        Work::Seed { player, fresh_seed } => {
+            seed(book, player, fresh_seed);
+            Verdict::Seeded
+        }
+        Work::Change(keyed) => Verdict::Changed(Box::new(change(book, catalogs.current(), keyed))),
     }
 }
 
@@ -112,19 +131,15 @@ fn begin(book: &mut Book, banners: &Banners, work: &Begin) -> Verdict {
     };
     let now = book.time_for(&ask.player);
     // Shown, and committed to, before anything is drawn from it.
-    if book.player(&ask.player).is_some_and(|player| player.seeds.is_none()) {
-        let client = ClientSeed::parse(ask.player.as_str());
-        book.change_player(&ask.player, |player| {
-            player.seeds = client.ok().map(|client| Seeds { server: ServerSeed::new(*fresh_seed), client });
-        });
-    }
+    seed(book, &ask.player, fresh_seed);
     book.change_player(&ask.player, |player| player.last_time = now);
+    let epoch = book.player(&ask.player).map(|player| player.epoch);
     let new = NewOperation {
         player: ask.player.clone(),
         id: id.clone(),
         key: ask.key.clone(),
         fingerprint,
-        plan: text(&plan(banners, banner, cost, ask.count)),
+        plan: text(&plan(banners, banner, cost, (ask.count, epoch))),
         refusal: refusal(book, banner, cost, ask, now).as_ref().map(text),
     };
     let operation = book.log.begin(new, now, *lease);
@@ -152,7 +167,7 @@ fn find<'a>(banners: &'a Banners, ask: &Ask) -> Result<(&'a Banner, &'a CostOpti
     Ok((banner, cost))
 }
 
-fn plan(banners: &Banners, banner: &Banner, cost: &CostOption, count: u32) -> Plan {
+fn plan(banners: &Banners, banner: &Banner, cost: &CostOption, (count, epoch): (u32, Option<u64>)) -> Plan {
     Plan {
         banner: banner.id.clone(),
         cost: cost.id.clone(),
@@ -161,6 +176,7 @@ fn plan(banners: &Banners, banner: &Banner, cost: &CostOption, count: u32) -> Pl
         group: banner.group.id.clone(),
         catalog: banners.hash,
         esprits: banners.esprits_hash,
+        epoch,
     }
 }
 
@@ -245,6 +261,10 @@ fn commit(
     let Some((banner, cost)) = found else {
         return Decision::GiveUp(format!("the catalog {} is not known here", plan.catalog));
     };
+    let epoch = book.player(&operation.player).map(|player| player.epoch);
+    if plan.epoch.is_some() && plan.epoch != epoch {
+        return Decision::GiveUp("the player's seeds were replaced in the meantime".to_owned());
+    }
     if let Some(refusal) = used_up(book, banner, cost, &operation.player, plan.count, now) {
         return Decision::Refuse(text(&refusal));
     }
@@ -276,14 +296,14 @@ fn draw(
     now: Timestamp,
 ) -> Option<Outcome> {
     let player = book.player(&operation.player)?;
-    let nonce = player.nonce;
+    let (nonce, epoch) = (player.nonce, player.epoch);
     let seeds = player.seeds.as_ref()?;
     let mut draws = FairDraws::new(&seeds.server, &seeds.client, nonce);
     let row = book.pity(&operation.player, &plan.group);
     let drawn = pulls(banner, cost, plan.count, &row.pity, &mut draws);
     let pity = drawn.last().map_or_else(|| row.pity.clone(), |last| last.after.clone());
     let mut number = row.pulls;
-    let mut outcome = Outcome { nonce, pulls: Vec::with_capacity(drawn.len()) };
+    let mut outcome = Outcome { nonce, epoch, pulls: Vec::with_capacity(drawn.len()) };
     for pulled in drawn {
         number = number.saturating_add(1);
         outcome.pulls.push(pull(operation, number, pulled)?);
@@ -294,6 +314,7 @@ fn draw(
         banner: plan.banner.clone(),
         operation: operation.id.clone(),
         nonce,
+        epoch,
         catalog: plan.catalog,
         time: now,
         pull: pull.clone(),
@@ -349,6 +370,10 @@ pub fn touch(keys: &mut super::book::BatchKeys, work: &Work) {
             keys.players.insert(player.clone());
             keys.log.operations.insert((player.clone(), id.clone()));
         }
+        Work::Seed { player, .. } => {
+            keys.players.insert(player.clone());
+        }
+        Work::Change(keyed) => keyed.touch(keys),
     }
 }
 
@@ -359,7 +384,8 @@ impl Work {
         match self {
             Self::Begin(begin) => &begin.ask.player,
             Self::Decide(decide) => &decide.operation.player,
-            Self::Adopt { player, .. } => player,
+            Self::Adopt { player, .. } | Self::Seed { player, .. } => player,
+            Self::Change(keyed) => &keyed.player,
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod banner;
 mod book;
+mod change;
 mod decide;
 mod draws;
 mod fair;
@@ -16,14 +17,18 @@ mod operation;
 mod period;
 pub mod pity;
 mod ppb;
+mod prove;
 mod pull;
 mod receipt;
+mod report;
 pub mod selection;
 mod simulate;
 mod state;
+mod tally;
 
 pub use banner::{Banner, Banners, Closed, CostOption, Limit, Payment};
-pub use book::{BatchKeys, Book, Journal, LoggedPull, Opened, PityRow, Player, Seeds, UseKey, UseRow};
+pub use book::{BatchKeys, Book, EndedSeeds, Journal, LoggedPull, Opened, PityRow, Player, Seeds, UseKey, UseRow};
+pub use change::{Answer, Change, Keyed, Record, ShownEnd, ShownSeeds, Told};
 pub use decide::{Begin, Catalogs, Decide, Verdict, Work, decide, free_use, limit_use, touch};
 pub use draws::{Draws, Words};
 pub use fair::{ClientSeed, Commitment, FairDraws, NoClientSeed, ServerSeed};
@@ -32,7 +37,10 @@ pub use operation::{Ask, BadField, Outcome, Plan, Price, Pull, Refusal, Unstored
 pub use period::{Every, Period, PeriodId};
 pub use pity::{Pity, PityGroup};
 pub use ppb::Ppb;
+pub use prove::{Evidence, Unproved};
 pub use pull::{Drawn, Play, Pulled, pull, pulls};
 pub use receipt::{Circumstances, Receipt, ReceiptFault, Step, What};
+pub use report::{Report, Wait};
 pub use simulate::{SeededWords, Simulation};
 pub use state::{How, State};
+pub use tally::{ItemTally, Tally, TierTally};

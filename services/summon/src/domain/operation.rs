@@ -68,6 +68,9 @@ pub struct Plan {
     pub catalog: CatalogHash,
     /// The catalog that the collection is asked about.
     pub esprits: CatalogHash,
+    /// The pair of seeds that its player saw when it was begun; nothing in plans that did not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
 }
 
 /// What was drawn.
@@ -75,6 +78,9 @@ pub struct Plan {
 pub struct Outcome {
     /// The player's counter of summons that the draws come from.
     pub nonce: u64,
+    /// The pair of seeds that they come from.
+    #[serde(default)]
+    pub epoch: u64,
     /// One for each pull, in order.
     pub pulls: Vec<Pull>,
 }

@@ -12,9 +12,13 @@ use tonic::metadata::MetadataMap;
 
 use crate::domain::Ask;
 use crate::handlers::{Which, log_malformed};
+use crate::store::PullsWanted;
 
 /// Pulls that one summon may have, whatever a banner says.
 const COUNT_MAX: i32 = 100;
+
+/// The seconds until the year 9999 begins.
+const SECONDS_MAX: i64 = 253_370_764_800;
 
 /// What is asked. What is malformed leaves its line in the log here, since it goes no further.
 pub fn ask(metadata: &MetadataMap, trace_id: &TraceId, request: &api::SummonRequest) -> Result<Ask, Status> {
@@ -23,16 +27,21 @@ pub fn ask(metadata: &MetadataMap, trace_id: &TraceId, request: &api::SummonRequ
     let player = decoder.id("player_id", &request.player_id);
     let banner = decoder.id("banner_id", &request.banner_id);
     let cost = decoder.optional_id("cost_id", &request.cost_id);
-    let count = match request.count {
+    let count = summon_count(&mut decoder, request.count);
+    let ask = || Some(Ask { key: key.clone(), player: player?, banner: banner?, cost, count: count? });
+    decoder.finish(ask()).inspect_err(|_| log_malformed(Some(&key), trace_id))
+}
+
+/// How many pulls a summon has: 1 when nothing is said.
+pub fn summon_count(decoder: &mut Decoder, asked: i32) -> Option<u32> {
+    match asked {
         0 => Some(1),
-        count @ 1..=COUNT_MAX => u32::try_from(count).ok(),
+        1..=COUNT_MAX => u32::try_from(asked).ok(),
         count => {
             decoder.fault("count", format!("must be 1 to {COUNT_MAX}, is {count}"));
             None
         }
-    };
-    let ask = || Some(Ask { key: key.clone(), player: player?, banner: banner?, cost, count: count? });
-    decoder.finish(ask()).inspect_err(|_| log_malformed(Some(&key), trace_id))
+    }
 }
 
 pub fn banner(request: &api::GetBannerRequest) -> Result<BannerId, Status> {
@@ -73,17 +82,54 @@ pub fn which(metadata: &MetadataMap, key: &str, caller: &str, player: &str, oper
     decoder.finish(key.map(|key| Which::Key(MutationKey { caller, key })))
 }
 
-pub fn pulls(
-    request: &api::ListPullsRequest,
-    cursor: &Cursor,
-) -> Result<(PlayerId, PityGroupId, Option<u64>, u32), Status> {
+pub fn pulls(request: &api::ListPullsRequest, cursor: &Cursor) -> Result<(PullsWanted, u32), Status> {
+    let api::ListPullsRequest { player_id, pity_group_id, page_size, page_token, filter, oldest_first } = request;
     let mut decoder = Decoder::default();
-    let player = decoder.id("player_id", &request.player_id);
-    let group = decoder.id("pity_group_id", &request.pity_group_id);
-    let before = decoder.page_token(cursor, &request.page_token);
-    let limit = decoder.page_size(request.page_size);
-    let decoded = || Some((player?, group?, before, limit));
-    decoder.finish(decoded())
+    let wanted = wanted(&mut decoder, (player_id, pity_group_id), filter.as_ref());
+    let behind = decoder.page_token(cursor, page_token);
+    let limit = decoder.page_size(*page_size);
+    let oldest_first = *oldest_first;
+    decoder.finish(wanted.map(|wanted| (PullsWanted { oldest_first, behind, ..wanted }, limit)))
+}
+
+pub fn export(request: &api::ExportPullsRequest) -> Result<PullsWanted, Status> {
+    let api::ExportPullsRequest { player_id, pity_group_id, filter } = request;
+    let mut decoder = Decoder::default();
+    let wanted = wanted(&mut decoder, (player_id, pity_group_id), filter.as_ref());
+    decoder.finish(wanted.map(|wanted| PullsWanted { oldest_first: true, ..wanted }))
+}
+
+fn wanted(
+    decoder: &mut Decoder,
+    (player, group): (&str, &str),
+    filter: Option<&api::PullFilter>,
+) -> Option<PullsWanted> {
+    let player: Option<PlayerId> = decoder.id("player_id", player);
+    let group: Option<PityGroupId> = decoder.id("pity_group_id", group);
+    let nothing = api::PullFilter::default();
+    let filter = filter.unwrap_or(&nothing);
+    let banner = decoder.optional_id("filter.banner_id", &filter.banner_id);
+    let rarity = decoder.optional_id("filter.rarity", &filter.rarity);
+    let species = decoder.optional_id("filter.species_id", &filter.species_id);
+    let from = moment(decoder, "filter.start_time", filter.start_time);
+    let until = moment(decoder, "filter.end_time", filter.end_time);
+    let all = PullsWanted::all(player?, group?);
+    Some(PullsWanted { banner, rarity, species, featured: filter.featured, from, until, ..all })
+}
+
+/// A moment that both databases know.
+fn moment(decoder: &mut Decoder, path: &str, time: Option<prost_types::Timestamp>) -> Option<Timestamp> {
+    let time = time?;
+    let micros = || {
+        let nanos = i64::from(u32::try_from(time.nanos).ok().filter(|nanos| *nanos < 1_000_000_000)?);
+        let in_bounds = (0..SECONDS_MAX).contains(&time.seconds);
+        in_bounds.then(|| time.seconds.saturating_mul(1_000_000).saturating_add(nanos / 1_000))
+    };
+    let micros = micros();
+    if micros.is_none() {
+        decoder.fault(path, "must be a moment from 1970 on, before the year 9999");
+    }
+    micros.map(Timestamp::from_micros)
 }
 
 pub fn operations(request: &api::ListOperationsRequest, cursor: &Cursor) -> Result<(Listing, u32), Status> {

@@ -41,6 +41,7 @@ pub fn summon(operation: &Operation) -> api::Summon {
             banner_id: plan.banner.to_string(),
             operation_id: operation.id.to_string(),
             nonce: count(outcome.nonce),
+            epoch: count(outcome.epoch),
             catalog_hash: plan.catalog.to_string(),
             create_time: Some(timestamp(time)),
             ..pull(row)
@@ -96,6 +97,7 @@ pub fn logged_pull(row: &LoggedPull) -> api::Pull {
         banner_id: row.banner.to_string(),
         operation_id: row.operation.to_string(),
         nonce: count(row.nonce),
+        epoch: count(row.epoch),
         catalog_hash: row.catalog.to_string(),
         create_time: Some(timestamp(row.time)),
         ..pull(&row.pull)
@@ -201,11 +203,11 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-fn count(units: u64) -> i64 {
+pub fn count(units: u64) -> i64 {
     i64::try_from(units).unwrap_or(i64::MAX)
 }
 
-fn timestamp(time: Timestamp) -> prost_types::Timestamp {
+pub fn timestamp(time: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = time.seconds_and_nanos();
     prost_types::Timestamp { seconds, nanos }
 }

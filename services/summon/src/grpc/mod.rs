@@ -3,6 +3,8 @@
 pub mod collection;
 mod decode;
 mod encode;
+mod fairness;
+mod odds;
 mod status;
 pub mod wallet;
 
@@ -12,17 +14,20 @@ use std::sync::Arc;
 use auric_api::summon::v1 as api;
 use auric_api::summon::v1::summon_service_server::{SummonService, SummonServiceServer};
 use auric_edge::Cursor;
+use auric_ids::PlayerId;
+use auric_keys::MutationKey;
 use auric_server::metadata;
 use auric_status::Problem;
 use auric_twophase::Vote;
 use auric_twophase::store::{Listing, OpenCursor};
 use futures::{Stream, StreamExt as _};
 use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use crate::domain::Refusal;
-use crate::handlers::Handlers;
+use crate::domain::{Change, Refusal};
+use crate::handlers::{Handlers, Manner};
 
 pub use auric_api::summon::v1::summon_service_server::SERVICE_NAME;
 pub use status::reasons;
@@ -64,8 +69,7 @@ impl SummonService for Edge {
         let (metadata, _, request) = request.into_parts();
         let trace_id = metadata::trace_id(&metadata);
         let ask = decode::ask(&metadata, &trace_id, &request)?;
-        let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
-        let summoned = self.handlers.summon(ask, &trace_id, deadline).await.map_err(status::of_failed)?;
+        let summoned = self.handlers.summon(ask, &trace_id, deadline(&metadata)).await.map_err(status::of_failed)?;
         let mut answer = encode::summoned(&summoned.operation).map(Response::new).map_err(Status::from);
         if summoned.replayed {
             auric_edge::mark_replayed(&mut answer);
@@ -112,14 +116,89 @@ impl SummonService for Edge {
 
     async fn list_pulls(&self, request: Request<api::ListPullsRequest>) -> Answer<api::ListPullsResponse> {
         let request = request.into_inner();
-        let cursor = Cursor::of(&["pulls", &request.player_id, &request.pity_group_id]);
-        let (player, group, before, limit) = decode::pulls(&request, &cursor)?;
-        let page = self.handlers.pulls(&player, &group, before, limit).await.map_err(status::of_read)?;
+        let filter = format!("{:?} {}", request.filter, request.oldest_first);
+        let cursor = Cursor::of(&["pulls", &request.player_id, &request.pity_group_id, &filter]);
+        let (wanted, limit) = decode::pulls(&request, &cursor)?;
+        let page = self.handlers.pulls(&wanted, limit).await.map_err(status::of_read)?;
         let last = page.items.last().filter(|_| page.more);
         Ok(Response::new(api::ListPullsResponse {
             next_page_token: last.map(|row| cursor.token(&row.pull.number.to_string())).unwrap_or_default(),
             pulls: page.items.iter().map(encode::logged_pull).collect(),
         }))
+    }
+
+    type ExportPullsStream = Streamed<api::ExportPullsResponse>;
+
+    async fn export_pulls(&self, request: Request<api::ExportPullsRequest>) -> Answer<Self::ExportPullsStream> {
+        let wanted = decode::export(request.get_ref())?;
+        let pages = Arc::clone(&self.handlers).export(wanted);
+        let encoded = pages.map(|page| match page {
+            Ok(Some(pulls)) => Ok(api::ExportPullsResponse { pulls: pulls.iter().map(encode::logged_pull).collect() }),
+            Ok(None) => Err(status::closing()),
+            Err(error) => Err(status::of_read(error)),
+        });
+        Ok(Response::new(Box::pin(encoded)))
+    }
+
+    async fn get_odds(&self, request: Request<api::GetOddsRequest>) -> Answer<api::GetOddsResponse> {
+        let (asked, player) = odds::get(request.get_ref())?;
+        let (manner, catalog) = self.manner(&asked)?;
+        let told = self.handlers.odds(manner.clone(), player.as_ref()).await.map_err(status::of_read)?;
+        let told = odds::report(&manner, player.as_ref(), catalog, &told, request.get_ref().with_curves);
+        Ok(Response::new(api::GetOddsResponse { odds: Some(told) }))
+    }
+
+    type SimulateStream = Streamed<api::SimulateResponse>;
+
+    async fn simulate(&self, request: Request<api::SimulateRequest>) -> Answer<Self::SimulateStream> {
+        let (asked, pulls) = odds::simulate(request.get_ref())?;
+        let (manner, _) = self.manner(&asked)?;
+        let told = self.handlers.simulate(manner, pulls, request.get_ref().seed).await;
+        Ok(Response::new(Box::pin(told.map(|told| Ok(odds::progress(&told))))))
+    }
+
+    async fn get_fairness(&self, request: Request<api::GetFairnessRequest>) -> Answer<api::GetFairnessResponse> {
+        let deadline = deadline(request.metadata());
+        let cursor = Cursor::of(&["fairness", &request.get_ref().player_id]);
+        let (player, before, limit) = fairness::get(request.get_ref(), &cursor)?;
+        let view = self.handlers.fairness(&player, before, limit, deadline).await.map_err(status::of_failed)?;
+        Ok(Response::new(fairness::shown(&player, &view, &cursor)))
+    }
+
+    async fn set_client_seed(&self, request: Request<api::SetClientSeedRequest>) -> Answer<api::SetClientSeedResponse> {
+        let (metadata, _, request) = request.into_parts();
+        let key = auric_edge::key(&metadata, &request.idempotency_key)?;
+        let (player, seed) = fairness::client_seed(&request)?;
+        let (told, replayed) = self.change(&metadata, key, &player, Change::ClientSeed(seed)).await?;
+        let (fairness, _) = fairness::seeds(&player, &told);
+        fairness::answer(api::SetClientSeedResponse { fairness }, replayed)
+    }
+
+    async fn rotate_seed(&self, request: Request<api::RotateSeedRequest>) -> Answer<api::RotateSeedResponse> {
+        let (metadata, _, request) = request.into_parts();
+        let key = auric_edge::key(&metadata, &request.idempotency_key)?;
+        let player = fairness::player(&request.player_id)?;
+        let (told, replayed) = self.change(&metadata, key, &player, Change::Rotate).await?;
+        let (fairness, ended) = fairness::seeds(&player, &told);
+        fairness::answer(api::RotateSeedResponse { fairness, ended }, replayed)
+    }
+
+    async fn verify_pull(&self, request: Request<api::VerifyPullRequest>) -> Answer<api::VerifyPullResponse> {
+        let (player, group, number) = fairness::verify(request.get_ref())?;
+        let proof = self.handlers.verify(&player, &group, number).await.map_err(status::of_read)?;
+        let proof = proof.ok_or_else(|| fairness::pull_not_found(&player, &group, number).into_status())?;
+        Ok(Response::new(fairness::proof(proof)))
+    }
+
+    async fn choose_path(&self, request: Request<api::ChoosePathRequest>) -> Answer<api::ChoosePathResponse> {
+        let (metadata, _, request) = request.into_parts();
+        let key = auric_edge::key(&metadata, &request.idempotency_key)?;
+        let (player, banner, target) = fairness::path(&request)?;
+        let banners = self.handlers.banners();
+        let found = banners.get(&banner).ok_or_else(|| status::banner_not_found(&banner).into_status())?;
+        let change = Change::Path { banner, group: found.group.id.clone(), target };
+        let (told, replayed) = self.change(&metadata, key, &player, change).await?;
+        fairness::answer(fairness::chosen(&told), replayed)
     }
 
     async fn list_operations(
@@ -155,6 +234,33 @@ impl SummonService for Edge {
         }
         Err(status::operation_not_found(&player, &id).into_status())
     }
+}
+
+impl Edge {
+    /// How a banner is drawn from, and the catalog that says so.
+    fn manner(&self, asked: &odds::Asked) -> Result<(Manner, String), Status> {
+        let banners = self.handlers.banners();
+        let found = banners.get(&asked.banner);
+        let banner = found.ok_or_else(|| status::banner_not_found(&asked.banner).into_status())?;
+        let manner = Manner::of(banner, asked.cost.as_ref(), asked.count).map_err(status::of_unstored)?;
+        Ok((manner, banners.hash.to_string()))
+    }
+
+    async fn change(
+        &self,
+        metadata: &MetadataMap,
+        key: MutationKey,
+        player: &PlayerId,
+        change: Change,
+    ) -> Result<(crate::domain::Answer, bool), Status> {
+        let (trace_id, method) = (metadata::trace_id(metadata), change.method());
+        let told = self.handlers.change(key, player.clone(), change, &trace_id, deadline(metadata)).await;
+        fairness::told(told.map_err(status::of_failed)?, method, player)
+    }
+}
+
+fn deadline(metadata: &MetadataMap) -> Option<Instant> {
+    metadata::timeout(metadata).map(|left| Instant::now() + left)
 }
 
 /// What another service said, for a person.

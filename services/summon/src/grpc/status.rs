@@ -25,9 +25,22 @@ pub mod reasons {
     /// No such operation is under way.
     pub const OPERATION_NOT_FOUND: &str = "OPERATION_NOT_FOUND";
 
+    /// A summon of the player is not decided yet.
+    pub const SUMMON_UNDECIDED: &str = "SUMMON_UNDECIDED";
+    /// The player has no pull of that number.
+    pub const PULL_NOT_FOUND: &str = "PULL_NOT_FOUND";
+
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 6] =
-        [BANNER_NOT_FOUND, BANNER_CLOSED, FREE_SUMMON_USED, LIMIT_REACHED, SUMMON_NOT_FOUND, OPERATION_NOT_FOUND];
+    pub const ALL: [&str; 8] = [
+        BANNER_NOT_FOUND,
+        BANNER_CLOSED,
+        FREE_SUMMON_USED,
+        LIMIT_REACHED,
+        SUMMON_NOT_FOUND,
+        OPERATION_NOT_FOUND,
+        SUMMON_UNDECIDED,
+        PULL_NOT_FOUND,
+    ];
 }
 
 /// The service's name in sentences.
@@ -80,9 +93,16 @@ pub fn of_failed(failed: Failed) -> Status {
     match failed {
         Failed::Lane(refused) => auric_edge::of_refused(SERVICE, refused),
         Failed::Store(error) => of_read(error),
-        Failed::Unstored(Unstored::KeyReused { fields }) => auric_edge::key_reused(&fields, "Summon").into_status(),
-        Failed::Unstored(Unstored::BannerNotFound(id)) => banner_not_found(&id).into_status(),
-        Failed::Unstored(Unstored::Invalid(field)) => {
+        Failed::Unstored(unstored) => of_unstored(unstored),
+    }
+}
+
+/// Why nothing was begun.
+pub fn of_unstored(unstored: Unstored) -> Status {
+    match unstored {
+        Unstored::KeyReused { fields } => auric_edge::key_reused(&fields, "Summon").into_status(),
+        Unstored::BannerNotFound(id) => banner_not_found(&id).into_status(),
+        Unstored::Invalid(field) => {
             Problem::invalid_argument(vec![BadField::new(field.path, field.fault)]).into_status()
         }
     }
@@ -92,6 +112,11 @@ pub fn of_failed(failed: Failed) -> Status {
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 pub fn of_read(error: StoreError) -> Status {
     auric_edge::of_read(SERVICE, &error)
+}
+
+/// A stream ends before it has told all.
+pub fn closing() -> Status {
+    Problem::unavailable(&format!("{SERVICE} is shutting down"), RETRY_AFTER).into_status()
 }
 
 pub fn banner_not_found(id: &BannerId) -> Problem {

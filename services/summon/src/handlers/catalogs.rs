@@ -68,7 +68,17 @@ impl Shelf {
         Ok(self.volumes.load_full())
     }
 
-    async fn fetch(&self, store: &dyn SummonStore, hash: CatalogHash) -> Result<(), StoreError> {
+    /// The catalog of that hash, if this copy has seen it.
+    pub fn known(&self, hash: CatalogHash) -> Option<Arc<Banners>> {
+        self.volumes.load().known.get(&hash).cloned()
+    }
+
+    /// Takes a catalog up that another copy had in force; one that nobody had stays unknown.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database does not answer.
+    pub async fn fetch(&self, store: &dyn SummonStore, hash: CatalogHash) -> Result<(), StoreError> {
         let Some(content) = store.catalog(hash).await? else { return Ok(()) };
         match catalog::parse(&content) {
             Ok(banners) => {

@@ -3,13 +3,13 @@
 //! A caller that goes away before its answer drops the request with the line in it: the line is written all the same, and says that the outcome is
 //! found by key.
 
-use auric_ids::TraceId;
+use auric_ids::{PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_lanes::Refused;
 use auric_twophase::{Decision, Operation};
 
 use super::{Failed, Summoned};
-use crate::domain::{Ask, Outcome, Plan, Refusal, Unstored};
+use crate::domain::{Ask, Outcome, Plan, Refusal, Told, Unstored};
 
 /// What is known of a summon before it is answered.
 pub struct Line {
@@ -100,6 +100,37 @@ pub fn log_malformed(key: Option<&MutationKey>, trace_id: &TraceId) {
     line.write(&End { error: Some("INVALID_ARGUMENT".to_owned()), ..End::default() });
 }
 
+/// Writes the line of a change of seeds or of a path.
+pub fn log_change(
+    method: &'static str,
+    key: &MutationKey,
+    player: &PlayerId,
+    trace_id: &TraceId,
+    told: &Result<Told, Failed>,
+) {
+    let (success, replayed, error) = match told {
+        Ok(Told::Done { replayed, .. }) => (true, *replayed, None),
+        Ok(Told::KeyReused { .. }) => (false, false, Some("IDEMPOTENCY_KEY_REUSED")),
+        Ok(Told::Undecided(_)) => (false, false, Some("SUMMON_UNDECIDED")),
+        Ok(Told::Unstored(unstored)) => (false, false, Some(unstored_word(unstored))),
+        Err(failed) => (false, false, Some(word(failed))),
+    };
+    tracing::info!(
+        player_id = %player,
+        amount = "",
+        reason = method,
+        success,
+        error,
+        replayed,
+        caller = %key.caller,
+        idempotency_key = %key.key,
+        method,
+        %trace_id,
+        "{method} {}",
+        if success { "done" } else { "not done" },
+    );
+}
+
 fn of_operation(operation: &Operation) -> End {
     let plan: Option<Plan> = serde_json::from_str(&operation.plan).ok();
     let price = plan.and_then(|plan| plan.price);
@@ -126,9 +157,7 @@ fn of_operation(operation: &Operation) -> End {
 /// The word for what was never begun.
 pub fn word(failed: &Failed) -> &'static str {
     match failed {
-        Failed::Unstored(Unstored::KeyReused { .. }) => "IDEMPOTENCY_KEY_REUSED",
-        Failed::Unstored(Unstored::BannerNotFound(_)) => "BANNER_NOT_FOUND",
-        Failed::Unstored(Unstored::Invalid(_)) => "INVALID_ARGUMENT",
+        Failed::Unstored(unstored) => unstored_word(unstored),
         Failed::Store(_) => "UNAVAILABLE",
         Failed::Lane(refused) => match refused {
             Refused::QueueFull { .. } => "QUEUE_FULL",
@@ -139,5 +168,13 @@ pub fn word(failed: &Failed) -> &'static str {
             Refused::Fault => "INTERNAL",
             Refused::Unknown => "OUTCOME_UNKNOWN",
         },
+    }
+}
+
+fn unstored_word(unstored: &Unstored) -> &'static str {
+    match unstored {
+        Unstored::KeyReused { .. } => "IDEMPOTENCY_KEY_REUSED",
+        Unstored::BannerNotFound(_) => "BANNER_NOT_FOUND",
+        Unstored::Invalid(_) => "INVALID_ARGUMENT",
     }
 }

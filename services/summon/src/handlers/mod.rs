@@ -2,8 +2,10 @@
 
 mod batch;
 mod catalogs;
+mod fairness;
 mod figures;
 mod line;
+mod odds;
 mod read;
 mod reload;
 mod summon;
@@ -16,13 +18,16 @@ use auric_keys::MutationKey;
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use auric_twophase::store::Operations;
 use auric_twophase::{Driver, Participant, Settings};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::{Banners, Verdict, Work};
 use crate::store::SummonStore;
 
+pub use fairness::{FairnessView, Proof};
 pub(crate) use line::log_malformed;
+pub use odds::{Manner, Progress};
 pub use read::{Page, PityView, TierView};
 pub use reload::{ReloadError, keep as keep_catalog};
 pub use summon::{Failed, Summoned};
@@ -34,6 +39,8 @@ pub struct Handlers {
     lanes: Arc<Lanes<Work, Verdict>>,
     driver: Arc<Driver>,
     settings: Settings,
+    /// Odds and simulations that are computed at once.
+    heavy: Arc<Semaphore>,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -71,7 +78,8 @@ impl Handlers {
         let coordinator = Arc::new(summon::Coordinator { lanes: Arc::clone(&lanes) });
         let driver = Driver::start(coordinator, participants, operations, settings);
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        Self { store, catalogs, lanes, driver, settings, tasks, closing }
+        let heavy = Arc::new(Semaphore::new(odds::AT_ONCE_MAX));
+        Self { store, catalogs, lanes, driver, settings, heavy, tasks, closing }
     }
 
     /// The banners in force.

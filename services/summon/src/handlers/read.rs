@@ -15,10 +15,13 @@ use super::{Handlers, Which};
 use crate::domain::{
     Banner, Banners, How, LoggedPull, Loot, Payment, Play, UseKey, free_use, limit_use, pity::Hazard as _,
 };
-use crate::store::View;
+use crate::store::{PullsWanted, View};
 
 /// How long a watch that has seen everything waits before it looks again: other copies do not tell.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
+
+/// Pulls of one page of an export.
+const EXPORT_PAGE: u32 = 500;
 
 /// A page of a longer list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,19 +86,30 @@ impl Handlers {
         self.store.now().await
     }
 
-    /// Reads a page of a player's pulls, newest first.
+    /// Reads a page of the pulls that are wanted.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    pub async fn pulls(
-        &self,
-        player: &PlayerId,
-        group: &PityGroupId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Page<LoggedPull>, StoreError> {
-        Ok(page(self.store.pulls(player, group, before, limit.saturating_add(1)).await?, limit))
+    pub async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Page<LoggedPull>, StoreError> {
+        Ok(page(self.store.pulls(wanted, limit.saturating_add(1)).await?, limit))
+    }
+
+    /// Streams all pulls that are wanted, page by page; nothing in place of a page when the service closes first.
+    pub fn export(
+        self: Arc<Self>,
+        wanted: PullsWanted,
+    ) -> impl Stream<Item = Result<Option<Vec<LoggedPull>>, StoreError>> {
+        stream::try_unfold((self, Some(wanted)), |(handlers, wanted)| async move {
+            let Some(wanted) = wanted else { return Ok(None) };
+            if handlers.is_closing() {
+                return Ok(Some((None, (handlers, None))));
+            }
+            let page = handlers.pulls(&wanted, EXPORT_PAGE).await?;
+            let last = page.items.last().filter(|_| page.more).map(|row| row.pull.number);
+            let next = last.map(|last| PullsWanted { behind: Some(last), ..wanted });
+            Ok((!page.items.is_empty()).then_some((Some(page.items), (handlers, next))))
+        })
     }
 
     /// Reads a page of operations.

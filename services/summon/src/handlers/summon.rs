@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::fairness::fresh_seed;
 use super::{Handlers, line::Line};
 use crate::domain::{Ask, Begin, Decide, Unstored, Verdict, Work};
 
@@ -86,14 +87,12 @@ impl Handlers {
 
     async fn begin(&self, ask: Ask, deadline: Option<Instant>) -> Result<(Operation, bool), Failed> {
         let lane = ask.player.clone();
-        let mut fresh_seed = [0; 32];
-        rand::rng().fill_bytes(&mut fresh_seed);
-        let begin = Begin { ask, id: draw_operation(), fresh_seed, lease: self.settings.lease };
+        let begin = Begin { ask, id: draw_operation(), fresh_seed: fresh_seed(), lease: self.settings.lease };
         let verdict = self.lanes.submit(lane.as_str().as_bytes(), Work::Begin(Box::new(begin)), deadline).await?;
         match verdict {
             Verdict::Begun { operation, is_new } => Ok((*operation, is_new)),
             Verdict::Unstored(unstored) => Err(Failed::Unstored(unstored)),
-            Verdict::Decided(_) | Verdict::Adopted | Verdict::Unknown => Err(Failed::Lane(Refused::Fault)),
+            _ => Err(Failed::Lane(Refused::Fault)),
         }
     }
 }

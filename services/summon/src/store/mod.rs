@@ -12,11 +12,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
-use auric_ids::{BannerId, PityGroupId, PlayerId};
+use auric_ids::{BannerId, PityGroupId, PlayerId, RarityId, SpeciesId};
 use auric_time::{Clock, Timestamp};
 use sqlx::migrate::Migrator;
 
-use crate::domain::{BatchKeys, Book, Journal, LoggedPull, PityRow, UseKey, UseRow};
+use crate::domain::{BatchKeys, Book, EndedSeeds, Journal, LoggedPull, PityRow, Player, UseKey, UseRow};
 
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
@@ -44,14 +44,11 @@ pub trait SummonStore: Send + Sync + std::fmt::Debug {
     /// Reads the database's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
-    /// Reads a player's pulls of one group, newest first, only those with a smaller number.
-    async fn pulls(
-        &self,
-        player: &PlayerId,
-        group: &PityGroupId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<LoggedPull>, StoreError>;
+    /// Reads the pulls that are wanted, `limit` at most.
+    async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError>;
+
+    /// Reads a player, and the seeds that went out of use: newest first, only those before the pair `before`.
+    async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError>;
 
     /// Keeps a catalog under its hash; one that is kept already stays.
     async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError>;
@@ -79,6 +76,68 @@ pub trait SummonTx: Send {
     /// [`StoreError::Contended`] when another copy used a key or wrote a row first: nothing was written, run the batch again.
     /// [`StoreError::Lost`] when the outcome is unknown: look it up by key.
     async fn commit(self: Box<Self>, journal: Journal) -> Result<(), StoreError>;
+}
+
+/// Which pulls to read: those of one player in one group that fit everything that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullsWanted {
+    /// Whose.
+    pub player: PlayerId,
+    /// In which group.
+    pub group: PityGroupId,
+    /// From which banner.
+    pub banner: Option<BannerId>,
+    /// Of which rarity.
+    pub rarity: Option<RarityId>,
+    /// Of which species.
+    pub species: Option<SpeciesId>,
+    /// Featured or not; what nothing of its rarity can be is neither.
+    pub featured: Option<bool>,
+    /// Drawn then or later.
+    pub from: Option<Timestamp>,
+    /// Drawn before then.
+    pub until: Option<Timestamp>,
+    /// Oldest first, or newest.
+    pub oldest_first: bool,
+    /// Only behind this number, in that order.
+    pub behind: Option<u64>,
+}
+
+impl PullsWanted {
+    /// All of a player's pulls in a group, newest first.
+    #[must_use]
+    pub const fn all(player: PlayerId, group: PityGroupId) -> Self {
+        Self {
+            player,
+            group,
+            banner: None,
+            rarity: None,
+            species: None,
+            featured: None,
+            from: None,
+            until: None,
+            oldest_first: false,
+            behind: None,
+        }
+    }
+
+    /// The numbers that the page can have: the first and the last of them.
+    fn numbers(&self) -> (i64, i64) {
+        match (self.behind.map(rows::bigint), self.oldest_first) {
+            (None, _) => (1, i64::MAX),
+            (Some(behind), true) => (behind.saturating_add(1), i64::MAX),
+            (Some(behind), false) => (1, behind.saturating_sub(1)),
+        }
+    }
+}
+
+/// What a player's draws come and came from.
+#[derive(Clone, Debug, Default)]
+pub struct SeedsView {
+    /// The player; nothing of one never seen.
+    pub player: Option<Player>,
+    /// Seeds out of use.
+    pub ended: Vec<EndedSeeds>,
 }
 
 /// What a player's next pull depends on.

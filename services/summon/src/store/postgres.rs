@@ -1,8 +1,11 @@
 //! Summons in PostgreSQL, shared by every copy of the service.
 //!
 //! A batch takes these round trips, whatever its size: BEGIN; lock players; read clock and players; read keys; read operations; read pity and uses when
-//! it decides some; write keys, operations, pulls, pity, uses, players; COMMIT. Locks are taken in ascending player order, keys are inserted in
+//! it decides some; write keys, operations, pulls, pity, uses, players, and what else was asked for under a key; COMMIT. Locks are taken in ascending player order, keys are inserted in
 //! ascending order.
+
+mod read;
+mod write;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
@@ -12,8 +15,8 @@ use auric_time::Timestamp;
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Row as _, Transaction};
 
-use super::rows::{PityDbRow, PlayerRow, PullRow, UseDbRow, bigint, draws, expect_rows, pity};
-use super::{SummonStore, SummonTx, View};
+use super::rows::{PityDbRow, PlayerRow, UseDbRow};
+use super::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use crate::domain::{BatchKeys, Book, Journal, LoggedPull, Opened};
 
 type Tx = Transaction<'static, Postgres>;
@@ -134,6 +137,7 @@ impl SummonStore for PostgresStore {
         clock_and_players(&mut transaction, &players, &mut opened).await?;
         opened.log = auric_twophase::store::postgres::load(&mut transaction, &keys.log).await?;
         pity_and_uses(&mut transaction, keys, &mut opened).await?;
+        opened.records = read::records(&mut transaction, &keys.mutations).await?;
         Ok((Book::new(opened), Box::new(PostgresTx { transaction })))
     }
 
@@ -155,30 +159,17 @@ impl SummonStore for PostgresStore {
         Ok(now.0)
     }
 
-    async fn pulls(
-        &self,
-        player: &PlayerId,
-        group: &PityGroupId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<LoggedPull>, StoreError> {
-        let rows: Vec<PullRow> = sqlx::query_as(
-            "SELECT *
-             FROM pulls
-             WHERE player_id = $1
-               AND pity_group_id = $2
-               AND number < $3
-             ORDER BY number DESC
-             LIMIT $4",
-        )
-        .bind(player.as_str())
-        .bind(group.as_str())
-        .bind(before.map_or(i64::MAX, bigint))
-        .bind(i64::from(limit))
-        .fetch_all(&self.pool)
-        .traced(sql("SELECT pulls"))
-        .await?;
-        rows.into_iter().map(PullRow::into_domain).collect()
+    async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError> {
+        read::pulls(&self.pool, wanted, limit).await
+    }
+
+    async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {
+        let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
+        let mut opened = Opened::default();
+        clock_and_players(&mut snapshot, &[player.as_str()], &mut opened).await?;
+        let ended = read::ended(&mut snapshot, player, before, limit).await?;
+        snapshot.rollback().traced(sql("ROLLBACK")).await?;
+        Ok(SeedsView { player: opened.players.into_iter().next().map(|(_, player)| player), ended })
     }
 
     async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError> {
@@ -219,126 +210,10 @@ impl SummonTx for PostgresTx {
             return Ok(());
         }
         auric_twophase::store::postgres::write(&mut self.transaction, &journal.log).await?;
-        write_pulls(&mut self.transaction, &journal.pulls).await?;
-        write_pity(&mut self.transaction, &journal).await?;
-        write_uses(&mut self.transaction, &journal).await?;
-        write_players(&mut self.transaction, &journal).await?;
+        write::write(&mut self.transaction, &journal).await?;
         // From here on a failure says nothing about the outcome.
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }
-}
-
-async fn write_pulls(transaction: &mut Tx, pulls: &[LoggedPull]) -> Result<(), StoreError> {
-    if pulls.is_empty() {
-        return Ok(());
-    }
-    let written = sqlx::query(
-        "INSERT INTO pulls (player_id, pity_group_id, number, banner_id, operation_id, slot, esprit_id, species_id, rarity, featured,
-             pity_before, pity_after, draws, nonce, catalog_hash, created_at)
-         SELECT *
-         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
-             $10::boolean[], $11::text[], $12::text[], $13::text[], $14::bigint[], $15::bytea[], $16::timestamptz[])",
-    )
-    .bind(column(pulls, |row| row.player.as_str()))
-    .bind(column(pulls, |row| row.group.as_str()))
-    .bind(column(pulls, |row| bigint(row.pull.number)))
-    .bind(column(pulls, |row| row.banner.as_str()))
-    .bind(column(pulls, |row| row.operation.as_str()))
-    .bind(column(pulls, |row| i64::from(row.pull.slot)))
-    .bind(column(pulls, |row| row.pull.esprit.as_str()))
-    .bind(column(pulls, |row| row.pull.species.as_str()))
-    .bind(column(pulls, |row| row.pull.rarity.as_str()))
-    .bind(column(pulls, |row| row.pull.featured))
-    .bind(column(pulls, |row| row.pull.before.as_str()))
-    .bind(column(pulls, |row| row.pull.after.as_str()))
-    .bind(column(pulls, |row| draws(&row.pull)))
-    .bind(column(pulls, |row| bigint(row.nonce)))
-    .bind(column(pulls, |row| row.catalog.as_bytes().as_slice()))
-    .bind(column(pulls, |row| DbTime(row.time)))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT pulls"))
-    .await?;
-    expect_rows(pulls.len(), written.rows_affected())
-}
-
-async fn write_pity(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
-    let rows = &journal.pity;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let written = sqlx::query(
-        "INSERT INTO pity (player_id, pity_group_id, pity, pulls, version, created_at, updated_at)
-         SELECT player_id, pity_group_id, pity, pulls, version, $6, $6
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[])
-             AS new (player_id, pity_group_id, pity, pulls, version)
-         ON CONFLICT (player_id, pity_group_id) DO UPDATE
-         SET pity = excluded.pity, pulls = excluded.pulls, version = excluded.version, updated_at = excluded.updated_at
-         WHERE pity.version = excluded.version - 1",
-    )
-    .bind(column(rows, |((player, _), _)| player.as_str()))
-    .bind(column(rows, |((_, group), _)| group.as_str()))
-    .bind(rows.iter().map(|(_, row)| pity(row)).collect::<Result<Vec<_>, _>>()?)
-    .bind(column(rows, |(_, row)| bigint(row.pulls)))
-    .bind(column(rows, |(_, row)| bigint(row.version)))
-    .bind(DbTime(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT pity"))
-    .await?;
-    expect_rows(rows.len(), written.rows_affected())
-}
-
-async fn write_uses(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
-    let rows = &journal.uses;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let written = sqlx::query(
-        "INSERT INTO uses (player_id, banner_id, what, period, used, version, created_at, updated_at)
-         SELECT player_id, banner_id, what, period, used, version, $7, $7
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[])
-             AS new (player_id, banner_id, what, period, used, version)
-         ON CONFLICT (player_id, banner_id, what) DO UPDATE
-         SET period = excluded.period, used = excluded.used, version = excluded.version, updated_at = excluded.updated_at
-         WHERE uses.version = excluded.version - 1",
-    )
-    .bind(column(rows, |(key, _)| key.player.as_str()))
-    .bind(column(rows, |(key, _)| key.banner.as_str()))
-    .bind(column(rows, |(key, _)| key.what.as_str()))
-    .bind(column(rows, |(_, row)| row.period.as_str()))
-    .bind(column(rows, |(_, row)| bigint(row.used)))
-    .bind(column(rows, |(_, row)| bigint(row.version)))
-    .bind(DbTime(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT uses"))
-    .await?;
-    expect_rows(rows.len(), written.rows_affected())
-}
-
-async fn write_players(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
-    let rows = &journal.players;
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let written = sqlx::query(
-        "UPDATE players
-         SET server_seed = moved.server_seed, client_seed = moved.client_seed, nonce = moved.nonce, last_time = moved.last_time,
-             version = moved.version, updated_at = $7
-         FROM unnest($1::text[], $2::bytea[], $3::text[], $4::bigint[], $5::timestamptz[], $6::bigint[])
-             AS moved (player_id, server_seed, client_seed, nonce, last_time, version)
-         WHERE players.player_id = moved.player_id
-           AND players.version = moved.version - 1",
-    )
-    .bind(column(rows, |(id, _)| id.as_str()))
-    .bind(column(rows, |(_, row)| row.seeds.as_ref().map(|seeds| seeds.server.reveal().as_slice())))
-    .bind(column(rows, |(_, row)| row.seeds.as_ref().map(|seeds| seeds.client.as_str())))
-    .bind(column(rows, |(_, row)| bigint(row.nonce)))
-    .bind(column(rows, |(_, row)| DbTime(row.last_time)))
-    .bind(column(rows, |(_, row)| bigint(row.version)))
-    .bind(DbTime(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("UPDATE players"))
-    .await?;
-    expect_rows(rows.len(), written.rows_affected())
 }
 
 /// Nothing was begun, so that a broken connection leaves nothing in doubt.
@@ -347,10 +222,6 @@ fn unavailable(error: sqlx::Error) -> StoreError {
         StoreError::Lost(error) => StoreError::Unavailable(error),
         other => other,
     }
-}
-
-fn column<'a, T, C>(rows: &'a [T], of: impl Fn(&'a T) -> C) -> Vec<C> {
-    rows.iter().map(of).collect()
 }
 
 const fn sql(summary: &'static str) -> Statement {

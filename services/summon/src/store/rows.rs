@@ -3,8 +3,11 @@
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, StoreError};
 use auric_ids::{IdError, PityGroupId, PlayerId};
+use auric_keys::{Fingerprint, MutationKey};
 
-use crate::domain::{ClientSeed, LoggedPull, PityRow, Player, Pull, Seeds, ServerSeed, UseKey, UseRow};
+use crate::domain::{
+    ClientSeed, EndedSeeds, LoggedPull, PityRow, Player, Pull, Record, Seeds, ServerSeed, UseKey, UseRow,
+};
 
 #[derive(sqlx::FromRow)]
 pub struct PlayerRow {
@@ -12,8 +15,32 @@ pub struct PlayerRow {
     server_seed: Option<Vec<u8>>,
     client_seed: Option<String>,
     nonce: i64,
+    epoch: i64,
+    first_nonce: i64,
     last_time: DbTime,
     version: i64,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct SeedsRow {
+    epoch: i64,
+    server_seed: Vec<u8>,
+    client_seed: String,
+    first_nonce: i64,
+    next_nonce: i64,
+    ended_at: DbTime,
+}
+
+#[derive(sqlx::FromRow)]
+pub struct RecordRow {
+    caller: String,
+    idempotency_key: String,
+    method: String,
+    fingerprint: Vec<u8>,
+    fields: String,
+    player_id: String,
+    answer: String,
+    created_at: DbTime,
 }
 
 #[derive(sqlx::FromRow)]
@@ -51,6 +78,7 @@ pub struct PullRow {
     pity_after: String,
     draws: String,
     nonce: i64,
+    epoch: i64,
     catalog_hash: Vec<u8>,
     created_at: DbTime,
 }
@@ -58,15 +86,44 @@ pub struct PullRow {
 impl PlayerRow {
     pub fn into_domain(self) -> Result<(PlayerId, Player), StoreError> {
         let seeds = match (self.server_seed, self.client_seed) {
-            (Some(server), Some(client)) => {
-                let server: [u8; 32] = server.try_into().map_err(|_| corrupt("a seed", "of another length"))?;
-                let client = ClientSeed::parse(&client).map_err(|fault| corrupt("a client seed that", fault))?;
-                Some(Seeds { server: ServerSeed::new(server), client })
-            }
+            (Some(server), Some(client)) => Some(seeds(server, &client)?),
             _ => None,
         };
-        let (nonce, version) = (units(self.nonce)?, units(self.version)?);
-        Ok((id(self.player_id)?, Player { seeds, nonce, last_time: self.last_time.0, version }))
+        let player = Player {
+            seeds,
+            nonce: units(self.nonce)?,
+            epoch: units(self.epoch)?,
+            first_nonce: units(self.first_nonce)?,
+            last_time: self.last_time.0,
+            version: units(self.version)?,
+        };
+        Ok((id(self.player_id)?, player))
+    }
+}
+
+impl SeedsRow {
+    pub fn into_domain(self) -> Result<EndedSeeds, StoreError> {
+        Ok(EndedSeeds {
+            epoch: units(self.epoch)?,
+            seeds: seeds(self.server_seed, &self.client_seed)?,
+            first_nonce: units(self.first_nonce)?,
+            next_nonce: units(self.next_nonce)?,
+            ended_at: self.ended_at.0,
+        })
+    }
+}
+
+impl RecordRow {
+    pub fn into_domain(self) -> Result<Record, StoreError> {
+        let digest = self.fingerprint.try_into().map_err(|_| corrupt("a fingerprint", "of another length"))?;
+        Ok(Record {
+            key: MutationKey { caller: id(self.caller)?, key: id(self.idempotency_key)? },
+            method: self.method,
+            fingerprint: Fingerprint { digest, fields: self.fields },
+            player: id(self.player_id)?,
+            answer: serde_json::from_str(&self.answer).map_err(|error| corrupt("an answer", error))?,
+            time: self.created_at.0,
+        })
     }
 }
 
@@ -95,6 +152,7 @@ impl PullRow {
             banner: id(self.banner_id)?,
             operation: id(self.operation_id)?,
             nonce: units(self.nonce)?,
+            epoch: units(self.epoch)?,
             catalog: CatalogHash::from_bytes(hash),
             time: self.created_at.0,
             pull: Pull {
@@ -122,6 +180,11 @@ pub fn pity(row: &PityRow) -> Result<String, StoreError> {
     serde_json::to_string(&row.pity).map_err(|error| corrupt("a pity that cannot be written:", error))
 }
 
+/// An answer as it is kept.
+pub fn answer(record: &Record) -> Result<String, StoreError> {
+    serde_json::to_string(&record.answer).map_err(|error| corrupt("an answer that cannot be written:", error))
+}
+
 /// A count as BIGINT.
 pub fn bigint(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
@@ -134,6 +197,12 @@ pub fn expect_rows(expected: usize, written: u64) -> Result<(), StoreError> {
 
 fn id<T: TryFrom<String, Error = IdError>>(text: String) -> Result<T, StoreError> {
     T::try_from(text).map_err(|error| corrupt("a name", error))
+}
+
+fn seeds(server: Vec<u8>, client: &str) -> Result<Seeds, StoreError> {
+    let server: [u8; 32] = server.try_into().map_err(|_| corrupt("a seed", "of another length"))?;
+    let client = ClientSeed::parse(client).map_err(|fault| corrupt("a client seed that", fault))?;
+    Ok(Seeds { server: ServerSeed::new(server), client })
 }
 
 fn units(bigint: i64) -> Result<u64, StoreError> {

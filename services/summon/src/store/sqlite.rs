@@ -3,6 +3,9 @@
 //! Every write is `BEGIN IMMEDIATE` on the one writer connection: there is nobody to contend with, so that nothing is locked one by one. A batch is passed
 //! as one JSON array a table and walked by `json_each`: a statement a table, whatever the batch's size.
 
+mod read;
+mod write;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,8 +16,8 @@ use auric_time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
-use super::rows::{PityDbRow, PlayerRow, PullRow, UseDbRow, bigint, draws, expect_rows, pity};
-use super::{SummonStore, SummonTx, View};
+use super::rows::{PityDbRow, PlayerRow, UseDbRow};
+use super::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use crate::domain::{BatchKeys, Book, Journal, LoggedPull, Opened};
 
 type Tx = Transaction<'static, Sqlite>;
@@ -92,6 +95,7 @@ impl SummonStore for SqliteStore {
         .await?;
         let mut opened = load(&mut transaction, keys, now).await?;
         opened.log = auric_twophase::store::sqlite::load(&mut transaction, &keys.log).await?;
+        opened.records = read::records(&mut transaction, &keys.mutations).await?;
         Ok((Book::new(opened), Box::new(SqliteTx { transaction })))
     }
 
@@ -110,30 +114,18 @@ impl SummonStore for SqliteStore {
         Ok(self.clock.now())
     }
 
-    async fn pulls(
-        &self,
-        player: &PlayerId,
-        group: &PityGroupId,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<LoggedPull>, StoreError> {
-        let rows: Vec<PullRow> = sqlx::query_as(
-            "SELECT *
-             FROM pulls
-             WHERE player_id = ?1
-               AND pity_group_id = ?2
-               AND number < ?3
-             ORDER BY number DESC
-             LIMIT ?4",
-        )
-        .bind(player.as_str())
-        .bind(group.as_str())
-        .bind(before.map_or(i64::MAX, bigint))
-        .bind(i64::from(limit))
-        .fetch_all(&self.database.readers)
-        .traced(sql("SELECT pulls"))
-        .await?;
-        rows.into_iter().map(PullRow::into_domain).collect()
+    async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError> {
+        read::pulls(&self.database.readers, wanted, limit).await
+    }
+
+    async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {
+        let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
+        let mut keys = BatchKeys::default();
+        keys.players.insert(player.clone());
+        let opened = load(&mut snapshot, &keys, self.clock.now()).await?;
+        let ended = read::ended(&mut snapshot, player, before, limit).await?;
+        snapshot.rollback().traced(sql("ROLLBACK")).await?;
+        Ok(SeedsView { player: opened.players.into_iter().next().map(|(_, player)| player), ended })
     }
 
     async fn keep_catalog(&self, hash: CatalogHash, content: &str) -> Result<(), StoreError> {
@@ -179,97 +171,11 @@ impl SummonTx for SqliteTx {
             return Ok(());
         }
         auric_twophase::store::sqlite::write(&mut self.transaction, &journal.log, journal.time).await?;
-        write(&mut self.transaction, &journal).await?;
+        write::write(&mut self.transaction, &journal).await?;
         // From here on a failure says nothing about the outcome.
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }
 }
-
-async fn write(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
-    let now = journal.time;
-    let pulls = journal.pulls.iter().map(|row| {
-        let pull = &row.pull;
-        json!([
-            row.player,
-            row.group,
-            bigint(pull.number),
-            row.banner,
-            row.operation,
-            pull.slot,
-            pull.esprit,
-            pull.species,
-            pull.rarity,
-            pull.featured,
-            pull.before,
-            pull.after,
-            draws(pull),
-            bigint(row.nonce),
-            row.catalog.to_string(),
-            row.time
-        ])
-    });
-    put(transaction, ("INSERT pulls", INSERT_PULLS), pulls.collect()).await?;
-    let rows = journal.pity.iter().map(|((player, group), row)| {
-        Ok(json!([player, group, pity(row)?, bigint(row.pulls), bigint(row.version), now]))
-    });
-    put(transaction, ("INSERT pity", UPSERT_PITY), rows.collect::<Result<_, StoreError>>()?).await?;
-    let uses = journal.uses.iter().map(|(key, row)| {
-        json!([key.player, key.banner, key.what, row.period, bigint(row.used), bigint(row.version), now])
-    });
-    put(transaction, ("INSERT uses", UPSERT_USES), uses.collect()).await?;
-    let players = journal.players.iter().map(|(id, row)| {
-        let server = row.seeds.as_ref().map(|seeds| hex::encode(seeds.server.reveal()));
-        let client = row.seeds.as_ref().map(|seeds| seeds.client.as_str());
-        json!([id, server, client, bigint(row.nonce), row.last_time, bigint(row.version), now])
-    });
-    put(transaction, ("UPDATE players", UPDATE_PLAYERS), players.collect()).await
-}
-
-async fn put(
-    transaction: &mut Tx,
-    (summary, text): (&'static str, &'static str),
-    rows: Vec<Value>,
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let expected = rows.len();
-    let query = sqlx::query(text).bind(Value::Array(rows).to_string());
-    expect_rows(expected, query.execute(&mut **transaction).traced(sql(summary)).await?.rows_affected())
-}
-
-const INSERT_PULLS: &str = "
-    INSERT INTO pulls (player_id, pity_group_id, number, banner_id, operation_id, slot, esprit_id, species_id, rarity, featured,
-        pity_before, pity_after, draws, nonce, catalog_hash, created_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-        value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, unhex(value ->> 14), value ->> 15
-    FROM json_each(?1)";
-
-const UPSERT_PITY: &str = "
-    INSERT INTO pity (player_id, pity_group_id, pity, pulls, version, created_at, updated_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 5
-    FROM json_each(?1)
-    WHERE true
-    ON CONFLICT (player_id, pity_group_id) DO UPDATE
-    SET pity = excluded.pity, pulls = excluded.pulls, version = excluded.version, updated_at = excluded.updated_at
-    WHERE pity.version = excluded.version - 1";
-
-const UPSERT_USES: &str = "
-    INSERT INTO uses (player_id, banner_id, what, period, used, version, created_at, updated_at)
-    SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 6
-    FROM json_each(?1)
-    WHERE true
-    ON CONFLICT (player_id, banner_id, what) DO UPDATE
-    SET period = excluded.period, used = excluded.used, version = excluded.version, updated_at = excluded.updated_at
-    WHERE uses.version = excluded.version - 1";
-
-const UPDATE_PLAYERS: &str = "
-    UPDATE players
-    SET server_seed = unhex(moved.value ->> 1), client_seed = moved.value ->> 2, nonce = moved.value ->> 3,
-        last_time = moved.value ->> 4, version = moved.value ->> 5, updated_at = moved.value ->> 6
-    FROM json_each(?1) AS moved
-    WHERE player_id = moved.value ->> 0
-      AND version = (moved.value ->> 5) - 1";
 
 fn array<T>(rows: impl IntoIterator<Item = T>, value: impl Fn(T) -> Value) -> String {
     Value::Array(rows.into_iter().map(value).collect()).to_string()

@@ -25,6 +25,8 @@ pub struct Wanted {
     pub keys: BTreeSet<MutationKey>,
     /// Single operations.
     pub operations: BTreeSet<(PlayerId, OperationId)>,
+    /// Players whose undecided operations are read, all of them.
+    pub undecided: BTreeSet<PlayerId>,
 }
 
 /// The operations of one coordinator, outside of its batches.

@@ -35,8 +35,9 @@ pub async fn load(transaction: &mut Transaction<'static, Postgres>, wanted: &Wan
     }
     let mut names = wanted.operations.clone();
     names.extend(keys.iter().map(KeyRow::attempt));
+    let mut found = undecided(transaction, &wanted.undecided).await?;
     if names.is_empty() {
-        return Ok(Log::loaded(keys, Vec::new()));
+        return Ok(Log::loaded(keys, found));
     }
     let (players, ids) = columns(&names);
     let rows: Vec<OperationRow> = sqlx::query_as(
@@ -49,7 +50,25 @@ pub async fn load(transaction: &mut Transaction<'static, Postgres>, wanted: &Wan
     .fetch_all(&mut **transaction)
     .traced(sql("SELECT operations"))
     .await?;
-    Ok(Log::loaded(keys, operations(rows)?))
+    found.extend(operations(rows)?);
+    Ok(Log::loaded(keys, found))
+}
+
+/// Reads the undecided operations of `players` out of what is not done: a player's whole history may be long.
+async fn undecided(
+    transaction: &mut Transaction<'static, Postgres>,
+    players: &BTreeSet<PlayerId>,
+) -> Result<Vec<Operation>, StoreError> {
+    if players.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as::<_, OperationRow>(
+        "SELECT * FROM operations
+         WHERE done_at IS NULL AND state = 'preparing' AND player_id = ANY($1)",
+    )
+    .bind(players.iter().map(PlayerId::as_str).collect::<Vec<_>>())
+    .fetch_all(&mut **transaction);
+    operations(rows.traced(sql("SELECT operations")).await?)
 }
 
 /// Writes what was begun and decided: keys first, so that a copy that used one stops the batch before it has written anything else.

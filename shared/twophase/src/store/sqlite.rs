@@ -36,8 +36,9 @@ pub async fn load(transaction: &mut Transaction<'static, Sqlite>, wanted: &Wante
     }
     let mut names = wanted.operations.clone();
     names.extend(keys.iter().map(KeyRow::attempt));
+    let mut found = undecided(transaction, &wanted.undecided).await?;
     if names.is_empty() {
-        return Ok(Log::loaded(keys, Vec::new()));
+        return Ok(Log::loaded(keys, found));
     }
     let rows: Vec<OperationRow> = sqlx::query_as(
         "SELECT operations.*
@@ -48,7 +49,28 @@ pub async fn load(transaction: &mut Transaction<'static, Sqlite>, wanted: &Wante
     .fetch_all(&mut **transaction)
     .traced(sql("SELECT operations"))
     .await?;
-    Ok(Log::loaded(keys, operations(rows)?))
+    found.extend(operations(rows)?);
+    Ok(Log::loaded(keys, found))
+}
+
+/// Reads the undecided operations of `players` out of what is not done: a player's whole history may be long.
+async fn undecided(
+    transaction: &mut Transaction<'static, Sqlite>,
+    players: &BTreeSet<PlayerId>,
+) -> Result<Vec<Operation>, StoreError> {
+    if players.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as::<_, OperationRow>(
+        "SELECT *
+         FROM operations INDEXED BY operations_open
+         WHERE done_at IS NULL
+           AND state = 'preparing'
+           AND player_id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(array(players.iter(), |player| json!(player)))
+    .fetch_all(&mut **transaction);
+    operations(rows.traced(sql("SELECT operations")).await?)
 }
 
 /// Writes what was begun and decided, keys first.
