@@ -1,8 +1,7 @@
 //! The monolith's database: everything that a summon touches, in one place.
 //!
-//! A summon takes these round trips: BEGIN; lock and read the player; read key, balance and pity; write balance, entry, counter, pulls, pity, esprits,
-//! player, key; COMMIT. Only the player is locked beforehand. What other players' summons may hold too, a counter and then a key, comes after all else
-//! and in that order, so that nobody waits in a circle.
+//! A summon takes these round trips: BEGIN; lock and read the player; read key, balance and pity; write balance, entry, pulls, pity, esprits, player,
+//! counter, key; COMMIT. Only the player is locked beforehand. What other summons may hold too, the key, comes last, so that nobody waits in a circle.
 
 mod schema;
 mod write;

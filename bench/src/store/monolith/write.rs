@@ -8,9 +8,6 @@ use auric_time::Timestamp;
 use super::{MonolithTx, corrupt, sql};
 use crate::monolith::{Answer, Delivery, Written};
 
-/// Rows that each line of the counters is spread over, so that summons at the same moment do not wait for one another.
-const SLOTS: u64 = 64;
-
 /// What the audit and the counters call a summon.
 const REASON: &str = "summon";
 
@@ -154,17 +151,17 @@ impl MonolithTx {
         expect_rows(pulls.len(), logged.rows_affected())
     }
 
+    /// Each connection has a line of its own, so that no summon waits for another one's end.
     async fn count(&mut self, delivery: &Delivery, time: Timestamp) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO flows (asset_id, reason, day, slot, issued, burned)
-             VALUES ($1, $2, $3, $4, 0, $5)
+             VALUES ($1, $2, $3, (pg_backend_pid() % 1024)::smallint, 0, $4)
              ON CONFLICT (asset_id, reason, day, slot) DO UPDATE
              SET burned = flows.burned + excluded.burned",
         )
         .bind(delivery.price.asset.as_str())
         .bind(REASON)
         .bind(time.day())
-        .bind(i16::try_from(rand::random_range(0..SLOTS)).unwrap_or(0))
         .bind(bigint(delivery.price.amount.units()))
         .execute(&mut *self.transaction)
         .traced(sql("INSERT flows"))
