@@ -46,6 +46,20 @@ pub enum Fault {
         /// How many.
         faults: usize,
     },
+    /// Two catalogs differ in what players notice; the table says where.
+    #[error("the odds differ; differences: {differences}")]
+    OddsDiffer {
+        /// How many.
+        differences: usize,
+    },
+    /// Receipts do not prove what they say; the table says which.
+    #[error("{wrong} of {receipts} receipts prove nothing")]
+    Receipts {
+        /// How many.
+        wrong: usize,
+        /// Of how many.
+        receipts: usize,
+    },
     /// A setting is wrong.
     #[error("config: {0}")]
     Config(String),
@@ -116,8 +130,8 @@ impl Fault {
                 | Code::Aborted => 4,
                 _ => 1,
             },
-            Self::Check { .. } => 5,
-            Self::Audit { .. } | Self::CrossService { .. } => 6,
+            Self::Check { .. } | Self::OddsDiffer { .. } => 5,
+            Self::Audit { .. } | Self::CrossService { .. } | Self::Receipts { .. } => 6,
             Self::Config(_) | Self::Catalog { .. } => 10,
             Self::Data { .. } => 11,
             Self::Listen(_) | Self::Metrics(_) => 12,

@@ -56,7 +56,12 @@ impl Output {
         if self.json
             && matches!(
                 fault,
-                Fault::Check { .. } | Fault::Audit { .. } | Fault::CrossService { .. } | Fault::OutputClosed
+                Fault::Check { .. }
+                    | Fault::Audit { .. }
+                    | Fault::CrossService { .. }
+                    | Fault::OddsDiffer { .. }
+                    | Fault::Receipts { .. }
+                    | Fault::OutputClosed
             )
         {
             // The document says it all, or nobody reads.

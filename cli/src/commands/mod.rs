@@ -7,6 +7,7 @@ mod check;
 mod collection;
 mod completions;
 mod migrate;
+mod odds;
 mod payments;
 mod serve;
 mod services;
@@ -35,6 +36,7 @@ pub enum Command {
     Check(check::Check),
     Wallet(wallet::Wallet),
     Summon(summon::Summon),
+    Odds(odds::Odds),
     Collection(collection::Collection),
     Audit(audit::Audit),
     Payments(payments::Payments),
@@ -158,6 +160,7 @@ impl Command {
             Self::Check(check) => check.target.wants_json(),
             Self::Wallet(wallet) => wallet.wants_json(),
             Self::Summon(summon) => summon.wants_json(),
+            Self::Odds(odds) => odds.wants_json(),
             Self::Collection(collection) => collection.wants_json(),
             Self::Audit(audit) => audit.wants_json(),
             Self::Payments(payments) => payments.json,
@@ -176,6 +179,7 @@ impl Command {
             Self::Check(check) => check.flags(),
             Self::Wallet(wallet) => wallet.flags(),
             Self::Summon(summon) => summon.flags(),
+            Self::Odds(odds) => odds.flags(),
             Self::Collection(collection) => collection.flags(),
             Self::Audit(audit) => audit.flags(),
             Self::Payments(payments) => payments.flags(),
@@ -220,6 +224,7 @@ async fn with_settings(
         Command::Migrate(migrate) => migrate.run(&settings, output).await,
         Command::Wallet(wallet) => wallet.run(&settings, output).await,
         Command::Summon(summon) => summon.run(&settings, output).await,
+        Command::Odds(odds) => odds.run(&settings, output).await,
         Command::Collection(collection) => collection.run(&settings, output).await,
         Command::Audit(audit) => audit.run(&settings, output).await,
         Command::Payments(payments) => payments.run(&settings, output).await,

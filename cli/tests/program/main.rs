@@ -9,6 +9,8 @@ mod guide;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod odds;
+#[cfg(test)]
 mod paid;
 #[cfg(test)]
 mod reload;

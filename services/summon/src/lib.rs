@@ -24,7 +24,7 @@ use tonic::service::Routes;
 
 pub use catalog::CatalogSummary;
 pub use config::SummonConfig;
-pub use grpc::{SERVICE_NAME, collection, reasons, wallet};
+pub use grpc::{SERVICE_NAME, collection, reasons, told, wallet};
 pub use handlers::{
     Failed, FairnessView, Handlers, Manner, Page, PityView, Progress, Proof, ReloadError, Start, Summoned, TierView,
     Which,

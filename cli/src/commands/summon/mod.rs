@@ -4,6 +4,8 @@ mod banners;
 mod bar;
 mod documents;
 mod draw;
+mod export;
+mod fairness;
 pub mod operations;
 mod pity;
 mod pulls;
@@ -46,6 +48,11 @@ enum Action {
     Show(show::Show),
     Pity(pity::PityOf),
     Pulls(pulls::Pulls),
+    Export(export::Export),
+    Fairness(fairness::Fairness),
+    Seed(fairness::Seed),
+    Rotate(fairness::Rotate),
+    Verify(fairness::VerifyPull),
     Operations(operations::Operations),
     Retry(operations::Retry),
 }
@@ -67,6 +74,11 @@ impl Summon {
             Some(Action::Show(show)) => &show.target,
             Some(Action::Pity(pity)) => &pity.target,
             Some(Action::Pulls(pulls)) => &pulls.target,
+            Some(Action::Export(export)) => &export.target,
+            Some(Action::Fairness(fairness)) => &fairness.target,
+            Some(Action::Seed(seed)) => &seed.target,
+            Some(Action::Rotate(rotate)) => &rotate.target,
+            Some(Action::Verify(verify)) => &verify.target,
             Some(Action::Operations(operations)) => &operations.target,
             Some(Action::Retry(retry)) => &retry.target,
             None => &self.draw.target,
@@ -88,6 +100,11 @@ impl Summon {
             Some(Action::Show(show)) => show.run(settings, output).await,
             Some(Action::Pity(pity)) => pity.run(settings, output).await,
             Some(Action::Pulls(pulls)) => pulls.run(settings, output).await,
+            Some(Action::Export(export)) => export.run(settings).await,
+            Some(Action::Fairness(fairness)) => fairness.run(settings, output).await,
+            Some(Action::Seed(seed)) => seed.run(settings, output).await,
+            Some(Action::Rotate(rotate)) => rotate.run(settings, output).await,
+            Some(Action::Verify(verify)) => verify.run(settings, output).await,
             Some(Action::Operations(operations)) => operations.run(settings, output).await,
             Some(Action::Retry(retry)) => retry.run(settings, output).await,
             None => self.draw.run(settings, output).await,

@@ -32,6 +32,11 @@ use crate::handlers::{Handlers, Manner};
 pub use auric_api::summon::v1::summon_service_server::SERVICE_NAME;
 pub use status::reasons;
 
+/// What is told of odds, as the API says it: for who computes them without a running service.
+pub mod told {
+    pub use super::odds::report;
+}
+
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
     Routes::new(SummonServiceServer::new(Edge { handlers }))

@@ -47,6 +47,8 @@ pub fn simulate(request: &api::SimulateRequest) -> Result<(Asked, u64), Status> 
     decoder.finish(decoded())
 }
 
+/// The odds of a banner as the API says them.
+#[must_use]
 pub fn report(manner: &Manner, player: Option<&PlayerId>, catalog: String, report: &Report, curves: bool) -> api::Odds {
     api::Odds {
         banner_id: manner.banner.id.to_string(),
