@@ -225,13 +225,13 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`Fault::Config`] when the summon service has nothing to present.
+    /// [`Fault::Config`] when one of them has nothing to present.
     pub fn everybody_is_somebody(&self) -> Result<(), Fault> {
-        if self.access.callers.is_none() || self.summon.presented().is_somebody() {
-            return Ok(());
-        }
-        let reason = "summon.credential: access.callers asks who comes, and the summon service has nothing to present";
-        Err(Fault::Config(reason.to_owned()))
+        let nobody = [self.summon.presented(), self.collection.presented()].into_iter().find(|one| !one.is_somebody());
+        let Some(nobody) = nobody.filter(|_| self.access.callers.is_some()) else { return Ok(()) };
+        let service = nobody.service;
+        let reason = "access.callers asks who comes, and this service has nothing to present";
+        Err(Fault::Config(format!("{service}.credential: {reason}")))
     }
 
     /// What a process that runs as `service` tells, and where.

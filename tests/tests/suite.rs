@@ -3,9 +3,11 @@
 #![expect(clippy::expect_used, reason = "a helper of a test panics as the test itself would")]
 
 mod client;
+mod collection;
 mod examples;
 mod gateway;
 mod house;
+mod operations;
 mod readme;
 mod summon;
 mod wallet;

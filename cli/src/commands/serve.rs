@@ -65,6 +65,10 @@ struct ServeCollection {
     #[arg(long, value_name = "URL")]
     database: Option<String>,
 
+    /// The wallet's URL [default: `http://127.0.0.1:7401`; variable: `AURIC_COLLECTION_WALLET`].
+    #[arg(long, value_name = "URL")]
+    wallet: Option<String>,
+
     #[command(flatten)]
     places: Places,
 
@@ -128,8 +132,13 @@ impl Serve {
             What::Wallet(ServeWallet { listen, database, places, logs }) => {
                 (places, logs, vec![("wallet.listen", listen), ("wallet.database", database)])
             }
-            What::Collection(ServeCollection { listen, database, places, logs }) => {
-                (places, logs, vec![("collection.listen", listen), ("collection.database", database)])
+            What::Collection(ServeCollection { listen, database, wallet, places, logs }) => {
+                let own = vec![
+                    ("collection.listen", listen),
+                    ("collection.database", database),
+                    ("collection.wallet", wallet),
+                ];
+                (places, logs, own)
             }
             What::Summon(ServeSummon { listen, database, wallet, collection, places, logs }) => {
                 let own = vec![

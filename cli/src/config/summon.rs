@@ -58,6 +58,13 @@ pub struct SummonSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseMs(u64);
 
+impl LeaseMs {
+    /// How long it is.
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
 impl<'de> Deserialize<'de> for LeaseMs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match u64::deserialize(deserializer)? {
@@ -67,7 +74,7 @@ impl<'de> Deserialize<'de> for LeaseMs {
     }
 }
 
-/// Where the services are that a summon is made of, when the settings do not say.
+/// Where the services are that others call, when the settings do not say.
 #[derive(Clone, Debug, Default)]
 pub struct Peers {
     /// The wallet's URL.
@@ -101,7 +108,7 @@ impl Settings {
             connections_max: summon.connections_max,
             named_statements: summon.named_statements,
             lanes: summon.lanes,
-            lease: summon.lease_ms.map(|LeaseMs(ms)| Duration::from_millis(ms)),
+            lease: summon.lease_ms.map(LeaseMs::duration),
             ..SummonConfig::new(self.summon_database()?, catalog, presented.to(wallet)?, presented.to(collection)?)
         })
     }

@@ -85,12 +85,29 @@ fn summon_comes_as_itself_to_where_its_settings_or_the_services_beside_it_are() 
 }
 
 #[test]
+fn the_collection_comes_to_the_wallet_as_itself() {
+    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), collection: None };
+    let of =
+        |text: &str| load_text(text, &[], &Flags::new()).unwrap().collection_config("game".into(), &beside).unwrap();
+    let config = of("[collection]\nlease_ms = 300");
+    assert_eq!(config.lease, Some(std::time::Duration::from_millis(300)));
+    let wallet = config.wallet.unwrap();
+    assert_eq!(
+        (wallet.targets, wallet.caller.unwrap().as_str()),
+        (vec!["http://127.0.0.1:1".to_owned()], "collection")
+    );
+    assert_eq!(of("[collection]\nwallet = 'http://a:1'").wallet.unwrap().targets, ["http://a:1"]);
+}
+
+#[test]
 fn a_service_that_is_asked_who_it_is_needs_an_answer() {
     let load = |text: &str| load_text(text, &[], &Flags::new()).unwrap().everybody_is_somebody();
     assert!(load("").is_ok());
     let guarded = "[access]\ncallers = 'callers.toml'\n";
-    insta::assert_snapshot!(load(guarded).unwrap_err(), @"config: summon.credential: access.callers asks who comes, and the summon service has nothing to present");
-    assert!(load(&format!("{guarded}[summon]\ncredential_file = 'summon.credential'")).is_ok());
+    insta::assert_snapshot!(load(guarded).unwrap_err(), @"config: summon.credential: access.callers asks who comes, and this service has nothing to present");
+    let summon = format!("{guarded}[summon]\ncredential_file = 'summon.credential'\n");
+    insta::assert_snapshot!(load(&summon).unwrap_err(), @"config: collection.credential: access.callers asks who comes, and this service has nothing to present");
+    assert!(load(&format!("{summon}[collection]\ncredential_file = 'collection.credential'")).is_ok());
 }
 
 #[test]

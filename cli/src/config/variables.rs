@@ -1,7 +1,7 @@
 //! Which variable stands for which key, and what holds where nothing is said.
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 65] = [
+pub const VARIABLES: [(&str, &str); 72] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -30,6 +30,13 @@ pub const VARIABLES: [(&str, &str); 65] = [
     ("AURIC_COLLECTION_LANES_COUNT", "collection.lanes.count"),
     ("AURIC_COLLECTION_LANES_BATCH_MAX", "collection.lanes.batch_max"),
     ("AURIC_COLLECTION_LANES_QUEUE_MAX", "collection.lanes.queue_max"),
+    ("AURIC_COLLECTION_LEASE_MS", "collection.lease_ms"),
+    ("AURIC_COLLECTION_WALLET", "collection.wallet"),
+    ("AURIC_COLLECTION_CREDENTIAL", "collection.credential"),
+    ("AURIC_COLLECTION_CREDENTIAL_FILE", "collection.credential_file"),
+    ("AURIC_COLLECTION_CA", "collection.ca"),
+    ("AURIC_COLLECTION_CERTIFICATE", "collection.certificate"),
+    ("AURIC_COLLECTION_KEY", "collection.key"),
     ("AURIC_SUMMON_LISTEN", "summon.listen"),
     ("AURIC_SUMMON_DATABASE", "summon.database"),
     ("AURIC_SUMMON_CONNECTIONS_MAX", "summon.connections_max"),

@@ -140,8 +140,20 @@ fn catalog(sources: &[Source], [hash, esprits_hash]: [CatalogHash; 2]) -> Result
         Ok(source) => worn::synergies(source.parse()?, &numbers)?,
         Err(_) => BTreeMap::new(),
     };
-    let Numbers { settings, growth, elements, classes } = numbers;
-    Ok(Catalog { hash, esprits_hash, rarities, species, elements, classes, equipment, synergies, growth, settings })
+    let Numbers { settings, growth, upgrades, elements, classes } = numbers;
+    Ok(Catalog {
+        hash,
+        esprits_hash,
+        rarities,
+        species,
+        elements,
+        classes,
+        equipment,
+        synergies,
+        growth,
+        upgrades,
+        settings,
+    })
 }
 
 fn source<'a>(sources: &'a [Source], name: &str) -> Result<&'a Source, CatalogError> {

@@ -1,28 +1,30 @@
 //! The collection's deployment settings. Game balance is not here: it is the catalog in `game/`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use auric_client::ClientConfig;
 use auric_db::PostgresSettings;
 use auric_lanes::LanesConfig;
-use serde::Deserialize;
+use auric_twophase::Settings;
 
 /// How one copy of the collection is set up.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct CollectionConfig {
     /// `sqlite:///path/to/collection.db` or `postgres://user@host/database`.
     pub database: String,
     /// The folder of the catalog.
     pub catalog: PathBuf,
     /// Connections to PostgreSQL at most.
-    #[serde(default)]
     pub connections_max: Option<u32>,
     /// `false` behind a pooler in transaction mode.
-    #[serde(default)]
     pub named_statements: Option<bool>,
     /// The lanes that requests go through.
-    #[serde(default)]
     pub lanes: LanesConfig,
+    /// The way to the wallet; its caller is whose holds are this service's. Without one nothing is upgraded and nothing dissolved.
+    pub wallet: Option<ClientConfig>,
+    /// How long an operation is its copy's own after the last sign of life.
+    pub lease: Option<Duration>,
 }
 
 impl CollectionConfig {
@@ -35,7 +37,15 @@ impl CollectionConfig {
             connections_max: None,
             named_statements: None,
             lanes: LanesConfig::default(),
+            wallet: None,
+            lease: None,
         }
+    }
+
+    /// How patient the coordinator is.
+    pub(crate) fn operations(&self) -> Settings {
+        let defaults = Settings::default();
+        Settings { lease: self.lease.unwrap_or(defaults.lease), ..defaults }
     }
 
     /// How PostgreSQL is connected to.

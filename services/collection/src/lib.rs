@@ -1,7 +1,8 @@
 //! The collection: it owns what players have collected, and takes part in the operations that bring it.
 //!
 //! A request's way: `grpc` decodes it, a lane of `handlers` takes it into a batch, `store` locks its players and loads what it may
-//! touch, `domain` decides it, `store` writes and commits, `grpc` encodes the answer.
+//! touch, `domain` decides it, `store` writes and commits, `grpc` encodes the answer. What is paid for, or gives something, it coordinates itself
+//! with the wallet: a lane takes its BEGIN into a batch, `shared/twophase` asks the wallet, a lane takes its DECIDE.
 
 pub mod catalog;
 pub mod config;
@@ -14,14 +15,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use auric_catalog::CatalogError;
+use auric_client::ConfigError;
 use auric_db::{Migrated, StoreError};
+use auric_time::SystemClock;
+use auric_twophase::store::Operations;
 use thiserror::Error;
 use tonic::service::Routes;
 
 pub use catalog::CatalogSummary;
 pub use config::CollectionConfig;
-pub use grpc::{SERVICE_NAMES, reasons};
-pub use handlers::{Handlers, Page, ReloadError};
+pub use grpc::{SERVICE_NAMES, reasons, wallet};
+pub use handlers::{Coordination, Failed, Handlers, Operated, Page, ReloadError};
 
 use domain::Rules;
 
@@ -49,6 +53,9 @@ pub enum StartError {
     /// The catalog's folder cannot be watched.
     #[error("the catalog's folder cannot be watched")]
     Watch(#[from] auric_reload::Error),
+    /// The way to the wallet can never work.
+    #[error("the wallet can never be reached")]
+    Wallet(#[from] ConfigError),
 }
 
 impl Collection {
@@ -65,14 +72,28 @@ impl Collection {
         }
         database.observe("collection");
         let settings = config.lanes.settings("collection", database.has_one_writer());
-        let store = store::on(database, Arc::new(auric_time::SystemClock));
+        let coordination = match &config.wallet {
+            None => None,
+            Some(wallet) => Some(Coordination {
+                operations: Operations::new(database.clone(), Arc::new(SystemClock)),
+                participants: vec![Arc::new(wallet::connect(wallet.clone()).await?)],
+                settings: config.operations(),
+            }),
+        };
+        let store = store::on(database, Arc::new(SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
-        let handlers = Arc::new(Handlers::start(store, rules, settings));
+        let handlers = Arc::new(Handlers::start(store, rules, settings, coordination));
         handlers.watch_catalog(config.catalog.clone())?;
         let lanes = Arc::downgrade(&handlers);
         auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
         Ok(Self { handlers })
+    }
+
+    /// The service of handlers that were started apart, with other stores or participants.
+    #[must_use]
+    pub const fn of(handlers: Arc<Handlers>) -> Self {
+        Self { handlers }
     }
 
     /// The gRPC services, to be served.

@@ -10,14 +10,13 @@ use auric_api::summon::v1::summon_service_client::SummonServiceClient;
 use auric_api::wallet::v1 as wallet;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_api::{collection::v1 as collection, participant::v1 as participant};
-use auric_auth::Door;
 use auric_client::{Channel, ClientConfig};
 use auric_collection::{Collection, CollectionConfig};
 use auric_db::{Database, PostgresSettings};
 use auric_ids::{PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_lanes::LanesConfig;
-use auric_server::{Services, Stop};
+use auric_server::Services;
 use auric_summon::domain::Ask;
 use auric_summon::{Failed, Handlers, Start, Summoned};
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
@@ -26,31 +25,18 @@ use auric_time::SystemClock;
 use auric_twophase::store::Operations;
 use auric_twophase::{Participant, Settings, State};
 use auric_wallet::{Wallet, WalletConfig};
-use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::faults::{Faults, FaultyParticipant, FaultyStore};
+use crate::operations::services::{SETTINGS, client, serve};
 
 /// Where each service keeps its own.
 enum Bases {
     Sqlite([SqliteDatabase; 3]),
     Postgres(Box<[PostgresDatabase; 3]>),
 }
-
-/// How patient the coordinators of a town are: everything is found soon.
-pub const SETTINGS: Settings = Settings {
-    lease: Duration::from_millis(300),
-    prepare_timeout: Duration::from_secs(2),
-    finish_timeout: Duration::from_secs(2),
-    finish_attempts: 2,
-    backoff_min: Duration::from_millis(10),
-    backoff_max: Duration::from_millis(200),
-    recoveries_max: 256,
-    orphan_age: Duration::from_millis(500),
-    orphan_every: Duration::from_millis(200),
-};
 
 /// The services, and what breaks in them.
 pub struct Town {
@@ -248,27 +234,6 @@ impl Bases {
             Self::Postgres(databases) => databases.each_ref().map(|database| database.url().to_owned()),
         }
     }
-}
-
-async fn serve(
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-    services: Services,
-    close: impl Future<Output = ()> + Send + 'static,
-) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let stop = Stop { token: stop.clone(), drain_max: Duration::from_secs(5) };
-    tasks.spawn(async move {
-        let served = auric_server::serve(listener, services, Arc::new(Door::open()), || async { Ok(()) }, stop).await;
-        served.expect("it serves until it is told to stop");
-        close.await;
-    });
-    address
-}
-
-fn client(address: SocketAddr, caller: &str) -> ClientConfig {
-    ClientConfig { caller: caller.parse().ok(), ..ClientConfig::new(&format!("http://{address}")) }
 }
 
 async fn copy(

@@ -8,15 +8,15 @@ use auric_collection::{Collection, StartError};
 use auric_db::{Database, Migrated, StoreError};
 use tonic::service::Routes;
 
-use super::{Service, Trouble};
+use super::{Service, Stops, Trouble};
 use crate::config::{Peers, Settings};
-use crate::fault::Fault;
+use crate::fault::{Fault, chain};
 
 impl Service for Collection {
     const NAME: &'static str = "collection";
     const PROCESS: &'static str = "auric-collection";
     const DATABASE: &'static str = "collection.database";
-    const CALLS_OTHERS: bool = false;
+    const STOPS: Stops = Stops::Second;
     type Summary = auric_collection::CatalogSummary;
 
     fn listen(settings: &Settings) -> SocketAddr {
@@ -51,8 +51,8 @@ impl Service for Collection {
         auric_collection::migrate(url).await.map_err(explain)
     }
 
-    async fn open(settings: &Settings, catalog: PathBuf, _peers: &Peers) -> Result<Self, Trouble> {
-        Self::open(&settings.collection_config(catalog)?).await.map_err(explain)
+    async fn open(settings: &Settings, catalog: PathBuf, peers: &Peers) -> Result<Self, Trouble> {
+        Self::open(&settings.collection_config(catalog, peers)?).await.map_err(explain)
     }
 
     fn routes(&self) -> Routes {
@@ -77,6 +77,7 @@ fn explain(error: StartError) -> Trouble {
     match error {
         StartError::Catalog(error) => Trouble::catalog(error),
         StartError::Watch(_) => Trouble::catalog(error),
+        StartError::Wallet(source) => Fault::Config(format!("collection.wallet: {}", chain(&source.into()))).into(),
         StartError::Store(_) | StartError::NotMigrated { .. } => Trouble::database(error),
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tonic::service::Routes;
 
 use super::running::{self, Running, Serving, Started};
-use super::{Port, Service, Trouble};
+use super::{Port, Service, Stops, Trouble};
 use crate::config::{Peers, Settings};
 use crate::fault::{Fault, chain};
 
@@ -108,7 +108,7 @@ impl Service for Gateway {
     const NAME: &'static str = "gateway";
     const PROCESS: &'static str = "auric-gateway";
     const DATABASE: &'static str = "gateway.database";
-    const CALLS_OTHERS: bool = true;
+    const STOPS: Stops = Stops::First;
     type Summary = usize;
 
     fn listen(settings: &Settings) -> SocketAddr {

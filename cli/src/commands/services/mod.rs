@@ -24,6 +24,17 @@ mod wallet;
 
 pub use running::Running;
 
+/// When a service stops, among those of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stops {
+    /// Nobody of this process calls it.
+    First,
+    /// It is called, and calls others.
+    Second,
+    /// It calls nobody.
+    Last,
+}
+
 /// One of the services that this program can run.
 pub trait Service: Sized + Send + Sync + 'static {
     /// What it is called in commands, tables and the settings.
@@ -32,8 +43,8 @@ pub trait Service: Sized + Send + Sync + 'static {
     const PROCESS: &'static str;
     /// Its database, in the words of readiness.
     const DATABASE: &'static str;
-    /// Whether it calls the others: it is started after them, and they stop only when it has ended.
-    const CALLS_OTHERS: bool;
+    /// When it stops: those that it calls are started before it, and stop only when it has ended.
+    const STOPS: Stops;
     /// What is in its part of the catalog.
     type Summary: std::fmt::Debug + Send;
 

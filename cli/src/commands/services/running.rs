@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Port, Service};
+use super::{Port, Service, Stops};
 use crate::config::{Peers, Settings};
 use crate::fault::Fault;
 use crate::lock::FileLock;
@@ -36,10 +36,8 @@ pub struct Started {
 /// Services that run in this process, and what they hold.
 #[derive(Debug)]
 pub struct Running {
-    /// Those that call others: nobody loses its peers in the middle of what it does.
-    callers: Group,
-    /// Those that are called.
-    called: Group,
+    /// In the order of [`Stops`]: nobody loses its peers in the middle of what it does.
+    groups: [Group; 3],
     signals: Signals,
     locks: Vec<FileLock>,
     pub(super) health: Health,
@@ -67,8 +65,8 @@ impl Running {
     pub fn new(settings: &Settings) -> Result<Self, Fault> {
         let drain_max = Duration::from_secs(settings.drain_seconds);
         let group = || Group { tasks: JoinSet::new(), stop: Stop { token: CancellationToken::new(), drain_max } };
-        let (callers, called) = (group(), group());
-        Ok(Self { callers, called, signals: Signals::new()?, locks: Vec::new(), health: Health::new() })
+        let groups = [group(), group(), group()];
+        Ok(Self { groups, signals: Signals::new()?, locks: Vec::new(), health: Health::new() })
     }
 
     /// Shows metrics and health by HTTP where the settings say so, until the endpoint is dropped.
@@ -118,7 +116,12 @@ impl Running {
     }
 
     pub(super) const fn group<S: Service>(&mut self) -> &mut Group {
-        if S::CALLS_OTHERS { &mut self.callers } else { &mut self.called }
+        let [first, second, last] = &mut self.groups;
+        match S::STOPS {
+            Stops::First => first,
+            Stops::Second => second,
+            Stops::Last => last,
+        }
     }
 
     /// Waits until `started` says that it is ready.
@@ -137,8 +140,7 @@ impl Running {
         tokio::select! {
             Ok(()) = is_serving => Ok(()),
             () = tokio::time::sleep(READY_WAIT_MAX) => Err(Fault::Other(late())),
-            fault = ended_early(&mut self.callers.tasks) => Err(fault),
-            fault = ended_early(&mut self.called.tasks) => Err(fault),
+            fault = any_ended_early(&mut self.groups) => Err(fault),
         }
     }
 
@@ -150,16 +152,22 @@ impl Running {
     pub async fn until_stopped(mut self) -> Result<(), Fault> {
         let broken = tokio::select! {
             () = self.signals.next() => None,
-            fault = ended_early(&mut self.callers.tasks) => Some(fault),
-            fault = ended_early(&mut self.called.tasks) => Some(fault),
+            fault = any_ended_early(&mut self.groups) => Some(fault),
         };
         if broken.is_none() {
             output::tell("stopping: what is under way is answered first (again to stop at once)");
         }
         self.health.drain();
-        let (callers, called) = (self.callers, self.called);
+        let groups = self.groups;
+        let drained = async {
+            let mut cut: usize = 0;
+            for group in groups {
+                cut = cut.saturating_add(group.drain().await?);
+            }
+            Ok::<_, Fault>(cut)
+        };
         let cut = tokio::select! {
-            cut = async { Ok::<_, Fault>(callers.drain().await?.saturating_add(called.drain().await?)) } => cut?,
+            cut = drained => cut?,
             () = self.signals.next() => return Err(Fault::Interrupted),
         };
         drop(self.locks);
@@ -217,6 +225,15 @@ pub(super) async fn serve<S: Service>(service: &S, with: Serving) -> Result<Drai
         () = draining.cancelled() => service.end_streams(),
     }
     serving.await
+}
+
+/// Waits for a service of any group that ends although nobody told it to.
+async fn any_ended_early([first, second, last]: &mut [Group; 3]) -> Fault {
+    tokio::select! {
+        fault = ended_early(&mut first.tasks) => fault,
+        fault = ended_early(&mut second.tasks) => fault,
+        fault = ended_early(&mut last.tasks) => fault,
+    }
 }
 
 /// Waits for a service that ends although nobody told it to; for ever when there is none.

@@ -8,7 +8,7 @@ use auric_db::{Database, Migrated, StoreError};
 use auric_summon::{StartError, Summon};
 use tonic::service::Routes;
 
-use super::{Service, Trouble};
+use super::{Service, Stops, Trouble};
 use crate::config::{Peers, Settings};
 use crate::fault::{Fault, chain};
 
@@ -16,7 +16,7 @@ impl Service for Summon {
     const NAME: &'static str = "summon";
     const PROCESS: &'static str = "auric-summon";
     const DATABASE: &'static str = "summon.database";
-    const CALLS_OTHERS: bool = true;
+    const STOPS: Stops = Stops::First;
     type Summary = auric_summon::CatalogSummary;
 
     fn listen(settings: &Settings) -> SocketAddr {

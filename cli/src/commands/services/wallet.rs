@@ -8,7 +8,7 @@ use auric_db::{Database, Migrated, StoreError};
 use auric_wallet::{StartError, Wallet};
 use tonic::service::Routes;
 
-use super::{Service, Trouble};
+use super::{Service, Stops, Trouble};
 use crate::config::{Peers, Settings};
 use crate::fault::Fault;
 
@@ -16,7 +16,7 @@ impl Service for Wallet {
     const NAME: &'static str = "wallet";
     const PROCESS: &'static str = "auric-wallet";
     const DATABASE: &'static str = "wallet.database";
-    const CALLS_OTHERS: bool = false;
+    const STOPS: Stops = Stops::Last;
     type Summary = auric_wallet::CatalogSummary;
 
     fn listen(settings: &Settings) -> SocketAddr {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use auric_catalog::CatalogError;
-use auric_ids::{ClassId, ElementId, RarityId};
+use auric_ids::{AssetId, ClassId, ElementId, RarityId};
 use serde::Deserialize;
 
+use super::tables::UNITS_MAX;
 use super::{COLLECTION, RARITIES};
-use crate::domain::{Class, Growth, Rarity, Settings, Stats, TEAM_SIZE_MAX};
+use crate::domain::{Class, Growth, Rarity, Settings, Stats, TEAM_SIZE_MAX, UpgradeCost};
 
 /// The most esprits that a player may be let have.
 const ESPRITS_MAX: u64 = 100_000;
@@ -32,6 +33,7 @@ pub struct CollectionTable {
     equipment_max: u64,
     team: TeamTable,
     growth: GrowthTable,
+    upgrade: UpgradeTable,
     elements: BTreeMap<ElementId, String>,
     classes: BTreeMap<ClassId, ClassTable>,
 }
@@ -47,6 +49,21 @@ struct TeamTable {
 struct GrowthTable {
     permille_per_level: u64,
     level_max: BTreeMap<RarityId, u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpgradeTable {
+    costs: BTreeMap<RarityId, Vec<CostTable>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CostTable {
+    asset: AssetId,
+    base: u64,
+    #[serde(default)]
+    per_level: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,6 +87,7 @@ struct WeightsTable {
 pub struct Numbers {
     pub settings: Settings,
     pub growth: Growth,
+    pub upgrades: BTreeMap<RarityId, Vec<UpgradeCost>>,
     pub elements: BTreeMap<ElementId, String>,
     pub classes: BTreeMap<ClassId, Class>,
 }
@@ -78,7 +96,7 @@ impl CollectionTable {
     /// What the file says, where `rarities` are the ones that there are.
     pub fn numbers(self, rarities: &BTreeMap<RarityId, Rarity>) -> Result<Numbers, CatalogError> {
         let fault = |key: String, reason: String| Err(CatalogError::new(COLLECTION, key, reason));
-        let Self { esprits_max, equipment_max, team, growth, elements, classes } = self;
+        let Self { esprits_max, equipment_max, team, growth, upgrade, elements, classes } = self;
         if !(1..=ESPRITS_MAX).contains(&esprits_max) {
             return fault("esprits_max".to_owned(), format!("must be 1 to {ESPRITS_MAX}, is {esprits_max}"));
         }
@@ -104,14 +122,55 @@ impl CollectionTable {
                 return fault(key, format!("must be 1 to {LEVEL_MAX}, is {level_max}"));
             }
         }
+        let upgrades = upgrade.upgrades(rarities, &growth.level_max)?;
         let classes = classes.into_iter().map(|(id, table)| Ok((id.clone(), table.class(&id)?)));
         let GrowthTable { permille_per_level, level_max } = growth;
         Ok(Numbers {
             settings: Settings { esprits_max, equipment_max, team_size: team.size },
             growth: Growth { permille_per_level, level_max },
+            upgrades,
             elements,
             classes: classes.collect::<Result<_, CatalogError>>()?,
         })
+    }
+}
+
+impl UpgradeTable {
+    /// What a level costs: something at each rarity, and no level more than a wallet can hold.
+    fn upgrades(
+        self,
+        rarities: &BTreeMap<RarityId, Rarity>,
+        level_max: &BTreeMap<RarityId, u32>,
+    ) -> Result<BTreeMap<RarityId, Vec<UpgradeCost>>, CatalogError> {
+        let fault = |key: String, reason: String| Err(CatalogError::new(COLLECTION, key, reason));
+        if let Some(missing) = rarities.keys().find(|id| !self.costs.contains_key(*id)) {
+            return fault(format!("upgrade.costs.{missing}"), "is missing".to_owned());
+        }
+        let mut upgrades = BTreeMap::new();
+        for (rarity, tables) in self.costs {
+            let key = format!("upgrade.costs.{rarity}");
+            if !rarities.contains_key(&rarity) {
+                return fault(key, format!("{rarity} is not in {RARITIES}"));
+            }
+            if tables.is_empty() {
+                return fault(key, "must cost something".to_owned());
+            }
+            let highest = level_max.get(&rarity).copied().unwrap_or(LEVEL_MAX);
+            let mut costs: Vec<UpgradeCost> = Vec::new();
+            for (index, CostTable { asset, base, per_level }) in tables.into_iter().enumerate() {
+                let cost = UpgradeCost { asset, base, per_level };
+                if base == 0 || cost.at(highest).amount > UNITS_MAX {
+                    let reason = format!("must be at least 1, and at most {UNITS_MAX} at level {highest}");
+                    return fault(format!("{key}[{index}].base"), reason);
+                }
+                if costs.iter().any(|other| other.asset == cost.asset) {
+                    return fault(format!("{key}[{index}].asset"), format!("names {} twice", cost.asset));
+                }
+                costs.push(cost);
+            }
+            upgrades.insert(rarity, costs);
+        }
+        Ok(upgrades)
     }
 }
 

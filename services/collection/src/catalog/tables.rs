@@ -7,10 +7,10 @@ use auric_ids::{AssetId, ClassId, ElementId, RarityId, SpeciesId};
 use serde::Deserialize;
 
 use super::{ESPRITS, RARITIES};
-use crate::domain::{Rarity, Reward, Species, Stats};
+use crate::domain::{Rarity, Species, Stats, Units};
 
-/// Units that one reward may give: what every store and every JSON reader can hold.
-const UNITS_MAX: u64 = (1 << 53) - 1;
+/// Units that one reward may give, or one level cost: what every store and every JSON reader can hold.
+pub const UNITS_MAX: u64 = (1 << 53) - 1;
 
 /// The most that a base stat may be.
 const STAT_MAX: u64 = 1_000_000;
@@ -66,16 +66,16 @@ pub fn rarities(tables: BTreeMap<RarityId, RarityTable>) -> Result<BTreeMap<Rari
         if table.dissolve_rewards.is_empty() {
             return fault("dissolve_rewards", "must give something".to_owned());
         }
-        let mut dissolve_rewards: Vec<Reward> = Vec::new();
-        for (index, RewardTable { asset, amount: units }) in table.dissolve_rewards.into_iter().enumerate() {
-            if !(1..=UNITS_MAX).contains(&units) {
+        let mut dissolve_rewards: Vec<Units> = Vec::new();
+        for (index, RewardTable { asset, amount }) in table.dissolve_rewards.into_iter().enumerate() {
+            if !(1..=UNITS_MAX).contains(&amount) {
                 let key = format!("dissolve_rewards[{index}].amount");
-                return fault(&key, format!("must be 1 to {UNITS_MAX}, is {units}"));
+                return fault(&key, format!("must be 1 to {UNITS_MAX}, is {amount}"));
             }
             if dissolve_rewards.iter().any(|reward| reward.asset == asset) {
                 return fault(&format!("dissolve_rewards[{index}].asset"), format!("names {asset} twice"));
             }
-            dissolve_rewards.push(Reward { asset, units });
+            dissolve_rewards.push(Units { asset, amount });
         }
         let name = table.name.unwrap_or_else(|| id.to_string());
         rarities.insert(id, Rarity { name, rank: table.rank, dissolve_rewards });

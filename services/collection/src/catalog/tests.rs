@@ -4,7 +4,8 @@ const RARITIES: &str = "[common]\nrank = 1\ndissolve_rewards = [{ asset = \"shar
 const FOX: &str = "[fox]\nname = \"Fox\"\nrarity = \"common\"\nelement = \"fire\"\nclass = \"striker\"\n\
     base_stats = { hp = 1, attack = 2, defense = 3, speed = 4 }\n";
 const COLLECTION: &str = "esprits_max = 10\nequipment_max = 5\n[team]\nsize = 3\n[growth]\npermille_per_level = 60\n\
-    [growth.level_max]\ncommon = 30\n[elements]\nfire = \"Fire\"\n[classes.striker]\nname = \"Striker\"\n\
+    [growth.level_max]\ncommon = 30\n[upgrade.costs]\n\
+    common = [{ asset = \"lumees\", base = 50, per_level = 10 }]\n[elements]\nfire = \"Fire\"\n[classes.striker]\nname = \"Striker\"\n\
     power_weights = { hp = 1, attack = 2, defense = 3, speed = 4 }\n";
 
 fn folder(esprits: &str, rarities: &str, collection: &str) -> tempfile::TempDir {
@@ -52,6 +53,16 @@ fn a_fault_names_the_file_the_key_and_the_reason() {
     assert_eq!(fault(FOX, RARITIES, &COLLECTION.replace("size = 3", "size = 6")), six);
     let none = "collection.toml: growth.level_max.common: is missing";
     assert_eq!(fault(FOX, RARITIES, &COLLECTION.replace("common = 30", "")), none);
+    let free = "collection.toml: upgrade.costs.common: must cost something";
+    let cost = "[{ asset = \"lumees\", base = 50, per_level = 10 }]";
+    assert_eq!(fault(FOX, RARITIES, &COLLECTION.replace(cost, "[]")), free);
+    let rare = "collection.toml: upgrade.costs.rare: rare is not in rarities.toml";
+    assert_eq!(fault(FOX, RARITIES, &COLLECTION.replace("[elements]", &format!("rare = {cost}\n[elements]"))), rare);
+    let dear = fault(FOX, RARITIES, &COLLECTION.replace("per_level = 10", "per_level = 9007199254740991"));
+    assert!(
+        dear.starts_with("collection.toml: upgrade.costs.common[0].base: must be at least 1, and at most"),
+        "{dear}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ use auric_catalog::CatalogHash;
 use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_time::Timestamp;
+use auric_twophase::Log;
 
 use super::{Catalog, Esprit, Part, Piece, Record, Team};
 
@@ -30,6 +31,8 @@ pub struct Opened {
     pub records: Vec<Record>,
     /// Those of the named catalogs that were in force on this database.
     pub catalogs: BTreeSet<CatalogHash>,
+    /// Keys and operations that the collection coordinates.
+    pub log: Log,
 }
 
 /// One locked player.
@@ -95,6 +98,10 @@ pub struct Journal {
     pub pieces: Vec<PieceRow>,
     /// Players who changed.
     pub players: Vec<(PlayerId, Player)>,
+    /// Operations that were begun or decided.
+    pub log: Log,
+    /// When.
+    pub time: Timestamp,
 }
 
 /// The rules that a batch is decided by.
@@ -114,6 +121,8 @@ pub struct Book {
     pieces: BTreeMap<(PlayerId, EquipmentId), PieceRow>,
     records: BTreeMap<MutationKey, Record>,
     catalogs: BTreeSet<CatalogHash>,
+    /// Keys and operations that the collection coordinates.
+    pub log: Log,
     written: Written,
 }
 
@@ -147,6 +156,7 @@ impl Book {
             pieces: opened.pieces.into_iter().map(piece).collect(),
             records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
             catalogs: opened.catalogs,
+            log: opened.log,
             written: Written::default(),
         }
     }
@@ -243,6 +253,8 @@ impl Book {
             parts: self.written.parts.iter().filter_map(|key| self.parts.remove(key)).collect(),
             esprits: self.written.esprits.iter().filter_map(|key| self.esprits.remove(key)).collect(),
             players: self.players.into_iter().filter(|(_, player)| player.version != player.loaded_version).collect(),
+            log: self.log,
+            time: self.now,
         }
     }
 }
@@ -251,6 +263,6 @@ impl Journal {
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.parts.is_empty() && self.players.is_empty()
+        self.records.is_empty() && self.parts.is_empty() && self.players.is_empty() && self.log.is_unchanged()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use auric_catalog::CatalogHash;
 use auric_ids::{AssetId, ClassId, ElementId, EquipmentKindId, EquipmentSlotId, RarityId, SpeciesId, SynergyId};
+use serde::{Deserialize, Serialize};
 
 use super::{Stats, Synergy};
 
@@ -28,6 +29,8 @@ pub struct Catalog {
     pub synergies: BTreeMap<SynergyId, Synergy>,
     /// How esprits grow.
     pub growth: Growth,
+    /// What a level costs, by rarity: each has something.
+    pub upgrades: BTreeMap<RarityId, Vec<UpgradeCost>>,
     /// The numbers of the collection itself.
     pub settings: Settings,
 }
@@ -40,16 +43,27 @@ pub struct Rarity {
     /// Its place, the most common lowest.
     pub rank: u32,
     /// What dissolving an esprit of it gives.
-    pub dissolve_rewards: Vec<Reward>,
+    pub dissolve_rewards: Vec<Units>,
 }
 
-/// What a player gets of an asset.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reward {
+/// Some units of an asset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Units {
     /// Of what.
     pub asset: AssetId,
-    /// How much.
-    pub units: u64,
+    /// How many.
+    pub amount: u64,
+}
+
+/// What raising an esprit by a level costs of one asset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpgradeCost {
+    /// Of what.
+    pub asset: AssetId,
+    /// How many units from level 1 to level 2.
+    pub base: u64,
+    /// How many units more for each level above.
+    pub per_level: u64,
 }
 
 /// A kind of esprit.
@@ -109,4 +123,34 @@ pub struct Settings {
     pub equipment_max: u64,
     /// Members of a team: 1 to [`super::TEAM_SIZE_MAX`].
     pub team_size: usize,
+}
+
+impl UpgradeCost {
+    /// What leaving `level` for the next one costs.
+    #[must_use]
+    pub fn at(&self, level: u32) -> Units {
+        let above = u64::from(level.saturating_sub(1));
+        Units { asset: self.asset.clone(), amount: self.base.saturating_add(self.per_level.saturating_mul(above)) }
+    }
+}
+
+impl Catalog {
+    /// What raising an esprit of `species` from `level` costs; nothing when the catalog does not know the species.
+    #[must_use]
+    pub fn upgrade_cost(&self, species: &SpeciesId, level: u32) -> Option<Vec<Units>> {
+        let costs = self.upgrades.get(&self.species.get(species)?.rarity)?;
+        Some(costs.iter().map(|cost| cost.at(level)).collect())
+    }
+
+    /// The highest level of `species`; nothing when the catalog does not know it.
+    #[must_use]
+    pub fn level_max(&self, species: &SpeciesId) -> Option<u32> {
+        self.growth.level_max.get(&self.species.get(species)?.rarity).copied()
+    }
+
+    /// What dissolving an esprit of `species` gives; nothing when the catalog does not know the species.
+    #[must_use]
+    pub fn dissolve_rewards(&self, species: &SpeciesId) -> Option<&[Units]> {
+        Some(&self.rarities.get(&self.species.get(species)?.rarity)?.dissolve_rewards)
+    }
 }

@@ -7,6 +7,8 @@ use auric_keys::{Canon, Field, Fingerprint, MutationKey};
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Units;
+
 /// Pieces that one request may give.
 pub const PIECES_MAX: usize = 100;
 
@@ -117,6 +119,37 @@ pub enum Rejection {
         /// Since when.
         dissolved_at: Timestamp,
     },
+    /// Its owner guards the esprit from being dissolved.
+    EspritLocked {
+        /// Which.
+        esprit: EspritId,
+    },
+    /// The esprit is in the team, and cannot be dissolved there.
+    EspritInTeam {
+        /// Which.
+        esprit: EspritId,
+    },
+    /// The esprit wears something, and cannot be dissolved with it.
+    EspritEquipped {
+        /// Which.
+        esprit: EspritId,
+    },
+    /// The esprit cannot be raised any more.
+    EspritAtLevelMax {
+        /// Which.
+        esprit: EspritId,
+        /// Its level.
+        level: u32,
+        /// The highest of its rarity.
+        maximum: u32,
+    },
+    /// A dissolve would give something else than its preview showed.
+    PreviewOutdated {
+        /// What the preview showed.
+        seen: Vec<Units>,
+        /// What it is now.
+        found: Vec<Units>,
+    },
     /// The player has no room for more equipment.
     EquipmentFull {
         /// Whose.
@@ -142,8 +175,8 @@ pub struct Record {
     pub method: String,
     /// What it asked for, shortened.
     pub fingerprint: Fingerprint,
-    /// What it was answered.
-    pub outcome: KeyedOutcome,
+    /// What it was answered; nothing where the key is an operation's, which has the answer.
+    pub outcome: Option<KeyedOutcome>,
     /// When it was answered.
     pub time: Timestamp,
 }
@@ -217,6 +250,11 @@ impl Rejection {
         match self {
             Self::StaleVersion { .. } => "STALE_VERSION",
             Self::EspritDissolved { .. } => "ESPRIT_DISSOLVED",
+            Self::EspritLocked { .. } => "ESPRIT_LOCKED",
+            Self::EspritInTeam { .. } => "ESPRIT_IN_TEAM",
+            Self::EspritEquipped { .. } => "ESPRIT_EQUIPPED",
+            Self::EspritAtLevelMax { .. } => "ESPRIT_AT_LEVEL_MAX",
+            Self::PreviewOutdated { .. } => "PREVIEW_OUTDATED",
             Self::EquipmentFull { .. } => "EQUIPMENT_FULL",
         }
     }

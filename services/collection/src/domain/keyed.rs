@@ -32,8 +32,8 @@ pub fn decide_keyed(book: &mut Book, rules: &Rules, ask: &Ask, keyed: &Keyed) ->
     let key = MutationKey { caller: ask.caller.clone(), key: keyed.key.clone() };
     let fingerprint = keyed.fingerprint();
     if let Some(first) = book.record(&key) {
-        if first.fingerprint.digest == fingerprint.digest {
-            return Verdict::Answered { outcome: first.outcome.clone(), replayed: true };
+        if let Some(outcome) = first.outcome.as_ref().filter(|_| first.fingerprint.digest == fingerprint.digest) {
+            return Verdict::Answered { outcome: outcome.clone(), replayed: true };
         }
         let fields = fingerprint.differing_fields(&first.fingerprint);
         return Verdict::Refused(Refusal::KeyReused { fields, first_method: first.method.clone() });
@@ -45,7 +45,7 @@ pub fn decide_keyed(book: &mut Book, rules: &Rules, ask: &Ask, keyed: &Keyed) ->
         Err(Stop::Refused(refusal)) => return Verdict::Refused(refusal),
     };
     let method = keyed.change.method().to_owned();
-    book.keep(Record { key, method, fingerprint, outcome: outcome.clone(), time });
+    book.keep(Record { key, method, fingerprint, outcome: Some(outcome.clone()), time });
     Verdict::Answered { outcome, replayed: false }
 }
 

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use auric_catalog::CatalogHash;
 use auric_ids::{EspritId, OperationId, PlayerId};
 use auric_keys::MutationKey;
+use auric_twophase::store::Wanted;
 
-use super::{Action, Ask, Outcome};
+use super::operation::{Deed, Request};
+use super::{Action, Ask, Outcome, Work};
 
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
 #[derive(Clone, Debug)]
@@ -23,13 +25,15 @@ pub struct BatchKeys {
     pub armories: BTreeSet<PlayerId>,
     /// Catalogs to look for, besides the one in force.
     pub catalogs: BTreeSet<CatalogHash>,
+    /// Keys and operations that the collection coordinates.
+    pub log: Wanted,
     in_force: CatalogHash,
 }
 
 impl BatchKeys {
     /// The keys of an empty batch. The catalog that is `in_force` was kept before it came into force: nobody looks for it.
     #[must_use]
-    pub const fn new(in_force: CatalogHash) -> Self {
+    pub fn new(in_force: CatalogHash) -> Self {
         Self {
             players: BTreeSet::new(),
             operations: BTreeSet::new(),
@@ -37,7 +41,33 @@ impl BatchKeys {
             mutations: BTreeSet::new(),
             armories: BTreeSet::new(),
             catalogs: BTreeSet::new(),
+            log: Wanted::default(),
             in_force,
+        }
+    }
+
+    /// Adds what `work` may touch.
+    pub fn add_work(&mut self, work: &Work) {
+        let player = work.player();
+        self.players.insert(player.clone());
+        match work {
+            Work::Ask(ask) => self.add(ask),
+            Work::Begin(begin) => {
+                let Request { key, deed, .. } = &begin.request;
+                self.mutations.insert(key.clone());
+                self.log.keys.insert(key.clone());
+                self.esprits.extend(deed.esprits().map(|esprit| (player.clone(), esprit.clone())));
+                if matches!(deed, Deed::Dissolve(_)) {
+                    self.armories.insert(player.clone());
+                }
+            }
+            Work::Decide(decide) => {
+                self.log.operations.insert((player.clone(), decide.operation.id.clone()));
+                self.esprits.extend(decide.plan.esprits.iter().map(|seen| (player.clone(), seen.esprit.clone())));
+            }
+            Work::Adopt { id, .. } => {
+                self.log.operations.insert((player.clone(), id.clone()));
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the collection decides. Pure: no async, no IO, no clock, no randomness.
 //!
 //! A batch is decided against a [`Book`], which holds what the store loaded under the players' locks; [`decide`] answers one request and
-//! changes the book; what is to be written is the book's [`Journal`].
+//! changes the book, [`work`] does so with what the collection coordinates; what is to be written is the book's [`Journal`].
 
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::float_arithmetic)]
 
@@ -13,6 +13,8 @@ mod decide;
 mod esprit;
 mod keyed;
 mod keys;
+mod operate;
+mod operation;
 mod optimize;
 mod part;
 mod refusal;
@@ -22,11 +24,13 @@ mod view;
 
 pub use ask::{Action, Ask, Cancel, Commit, Prepare};
 pub use book::{Book, EspritRow, Journal, Opened, PartRow, PieceRow, Player, Rules, StateTag};
-pub use catalog::{Catalog, Class, EquipmentKind, Growth, Rarity, Reward, Settings, Species};
+pub use catalog::{Catalog, Class, EquipmentKind, Growth, Rarity, Settings, Species, Units, UpgradeCost};
 pub use change::{Change, Changed, Keyed, KeyedOutcome, PIECES_MAX, Piece, Record, Rejection, TEAM, Team};
 pub use decide::{Verdict, decide};
 pub use esprit::Esprit;
 pub use keys::BatchKeys;
+pub use operate::{Begin, Decide, Done, Stop, Work, refund_of, work};
+pub use operation::{DISSOLVE_MAX, Deed, Denial, Effect, Kind, Plan, Preview, Request, Seen};
 pub use optimize::{BestTeam, Candidate, NODES_MAX, TEAM_SIZE_MAX, optimize};
 pub use part::{GRANT_MAX, Grant, Granted, Intent, Outcome, Part, state_of, word_of};
 pub use refusal::{BadField, Refusal};

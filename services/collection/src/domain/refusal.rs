@@ -1,7 +1,7 @@
 //! Why a request has no effect.
 
 use auric_catalog::CatalogHash;
-use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
+use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId, SpeciesId};
 use auric_time::Timestamp;
 use auric_twophase::Participation;
 
@@ -12,6 +12,8 @@ pub enum Refusal {
     Invalid(Vec<BadField>),
     /// Nobody has put that catalog into force on this database yet.
     CatalogUnknown(CatalogHash),
+    /// The catalog in force here does not know the species yet: another copy has read newer files.
+    SpeciesUnknown(SpeciesId),
     /// The player has no room.
     CollectionFull {
         /// Whose.
@@ -97,7 +99,7 @@ impl Refusal {
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "INVALID_ARGUMENT",
-            Self::CatalogUnknown(_) => "CATALOG_UNKNOWN",
+            Self::CatalogUnknown(_) | Self::SpeciesUnknown(_) => "CATALOG_UNKNOWN",
             Self::CollectionFull { .. } => "COLLECTION_FULL",
             Self::Ended { .. } => "PARTICIPATION_ENDED",
             Self::NotFound(_) => "PARTICIPATION_NOT_FOUND",

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::decode::{changes, reads};
-use super::{Answer, encode, status};
+use super::{Answer, encode, operations, status};
 use crate::domain::{Keyed, Portrait, Verdict, View};
 use crate::handlers::Handlers;
 
@@ -101,6 +101,38 @@ impl CollectionService for Edge {
 
     async fn set_lock(&self, request: Request<api::SetLockRequest>) -> Answer<api::SetLockResponse> {
         self.change("SetLock", request, changes::set_lock, |changed| api::SetLockResponse { changed }).await
+    }
+
+    async fn upgrade_esprit(&self, request: Request<api::UpgradeEspritRequest>) -> Answer<api::UpgradeEspritResponse> {
+        operations::upgrade(&self.handlers, request).await
+    }
+
+    async fn preview_dissolve(
+        &self,
+        request: Request<api::PreviewDissolveRequest>,
+    ) -> Answer<api::PreviewDissolveResponse> {
+        operations::preview(&self.handlers, request).await
+    }
+
+    async fn dissolve_esprits(
+        &self,
+        request: Request<api::DissolveEspritsRequest>,
+    ) -> Answer<api::DissolveEspritsResponse> {
+        operations::dissolve(&self.handlers, request).await
+    }
+
+    async fn list_operations(
+        &self,
+        request: Request<api::ListOperationsRequest>,
+    ) -> Answer<api::ListOperationsResponse> {
+        operations::list(&self.handlers, request).await
+    }
+
+    async fn retry_operation(
+        &self,
+        request: Request<api::RetryOperationRequest>,
+    ) -> Answer<api::RetryOperationResponse> {
+        operations::retry(&self.handlers, request).await
     }
 
     async fn equip(&self, request: Request<api::EquipRequest>) -> Answer<api::EquipResponse> {

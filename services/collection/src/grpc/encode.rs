@@ -160,7 +160,8 @@ const fn state(state: Participation) -> participant::ParticipationState {
     }
 }
 
-fn time(time: Timestamp) -> prost_types::Timestamp {
+/// A point in time as the API has it.
+pub fn time(time: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = time.seconds_and_nanos();
     prost_types::Timestamp { seconds, nanos }
 }

@@ -1,10 +1,12 @@
-//! The collection's gRPC edge: decode, call, encode.
+//! The collection's gRPC edge: decode, call, encode; and its calls of the wallet.
 
 mod collection;
 mod decode;
 mod encode;
+mod operations;
 mod participant;
 mod status;
+pub mod wallet;
 
 use std::sync::Arc;
 

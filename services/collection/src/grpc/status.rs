@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use auric_db::StoreError;
-use auric_ids::{EspritId, OperationId, PlayerId};
+use auric_ids::{EspritId, OperationId, PlayerId, SpeciesId};
 use auric_lanes::Refused;
-use auric_status::{BadField, Problem};
+use auric_status::{BadField, Problem, reason};
+use auric_twophase::Operation;
 use tonic::{Code, Status};
 
-use crate::domain::{Refusal, Rejection, word_of};
+use crate::domain::{Denial, Refusal, Rejection, Units, word_of};
+use crate::handlers::Failed;
 
 /// The reasons that the collection gives besides those of every service; each has a section in `docs/errors.md`.
 pub mod reasons {
@@ -35,11 +37,23 @@ pub mod reasons {
     pub const EQUIPMENT_NOT_FOUND: &str = "EQUIPMENT_NOT_FOUND";
     /// The player has no room for more equipment.
     pub const EQUIPMENT_FULL: &str = "EQUIPMENT_FULL";
+    /// Its owner guards the esprit from being dissolved.
+    pub const ESPRIT_LOCKED: &str = "ESPRIT_LOCKED";
+    /// The esprit is in the team.
+    pub const ESPRIT_IN_TEAM: &str = "ESPRIT_IN_TEAM";
+    /// The esprit wears something.
+    pub const ESPRIT_EQUIPPED: &str = "ESPRIT_EQUIPPED";
+    /// The esprit cannot be raised any more.
+    pub const ESPRIT_AT_LEVEL_MAX: &str = "ESPRIT_AT_LEVEL_MAX";
+    /// A dissolve would give something else than its preview showed.
+    pub const PREVIEW_OUTDATED: &str = "PREVIEW_OUTDATED";
+    /// No such operation is under way.
+    pub const OPERATION_NOT_FOUND: &str = "OPERATION_NOT_FOUND";
     /// Something is not as the request expected it.
     pub const STALE_VERSION: &str = "STALE_VERSION";
 
     /// All of the above.
-    pub const ALL: [&str; 12] = [
+    pub const ALL: [&str; 18] = [
         CATALOG_UNKNOWN,
         COLLECTION_FULL,
         PARTICIPATION_ENDED,
@@ -51,6 +65,12 @@ pub mod reasons {
         ESPRIT_BUSY,
         EQUIPMENT_NOT_FOUND,
         EQUIPMENT_FULL,
+        ESPRIT_LOCKED,
+        ESPRIT_IN_TEAM,
+        ESPRIT_EQUIPPED,
+        ESPRIT_AT_LEVEL_MAX,
+        PREVIEW_OUTDATED,
+        OPERATION_NOT_FOUND,
         STALE_VERSION,
     ];
 }
@@ -75,6 +95,7 @@ pub fn of_refusal(refusal: Refusal) -> Problem {
                 .with("catalog_hash", hash)
                 .retry_after(CATALOG_RETRY_AFTER)
         }
+        Refusal::SpeciesUnknown(species) => species_unknown(&species),
         Refusal::CollectionFull { player, esprits, promised, asked, maximum } => {
             let message = format!(
                 "player {player} has {esprits} esprits and is promised {promised}; {asked} more are asked for, {maximum} is the most"
@@ -138,6 +159,20 @@ pub fn of_rejection(rejection: &Rejection) -> Problem {
             let problem = Problem::new(Code::FailedPrecondition, reason, message);
             problem.with("esprit_id", esprit).with("dissolved_at", dissolved_at)
         }
+        Rejection::EspritLocked { esprit } => in_the_way(reason, esprit, "is locked by its owner"),
+        Rejection::EspritInTeam { esprit } => in_the_way(reason, esprit, "is in the team"),
+        Rejection::EspritEquipped { esprit } => in_the_way(reason, esprit, "wears something"),
+        Rejection::EspritAtLevelMax { esprit, level, maximum } => {
+            let message = format!("the esprit {esprit} is at level {level}; {maximum} is the highest of its rarity");
+            let problem = Problem::new(Code::FailedPrecondition, reason, message);
+            problem.with("esprit_id", esprit).with("level", level).with("maximum", maximum)
+        }
+        Rejection::PreviewOutdated { seen, found } => {
+            let (seen, found) = (listed(seen), listed(found));
+            let message =
+                format!("it would give {found} now, not {seen} as was shown: preview again, and decide again");
+            Problem::new(Code::Aborted, reason, message).with("seen", seen).with("found", found)
+        }
         Rejection::EquipmentFull { player, pieces, asked, maximum } => {
             let message = format!(
                 "player {player} has {pieces} pieces of equipment; {asked} more are to come, {maximum} is the most"
@@ -149,6 +184,69 @@ pub fn of_rejection(rejection: &Rejection) -> Problem {
                 .with("maximum", maximum)
         }
     }
+}
+
+/// An esprit that is in use cannot be dissolved.
+fn in_the_way(reason: &str, esprit: &EspritId, why: &str) -> Problem {
+    let message = format!("the esprit {esprit} {why}; nothing was dissolved");
+    Problem::new(Code::FailedPrecondition, reason, message).with("esprit_id", esprit)
+}
+
+fn listed(units: &[Units]) -> String {
+    units.iter().map(|units| format!("{} {}", units.amount, units.asset)).collect::<Vec<_>>().join(", ")
+}
+
+fn species_unknown(species: &SpeciesId) -> Problem {
+    let message =
+        format!("the species {species} is in no file that this copy has read yet; nothing was done, send it again");
+    Problem::new(Code::Unavailable, reasons::CATALOG_UNKNOWN, message)
+        .with("species_id", species)
+        .retry_after(CATALOG_RETRY_AFTER)
+}
+
+/// What a rule said of an operation, here or at another service: the same for whoever asks under the key.
+pub fn of_denial(denial: &Denial) -> Problem {
+    match denial {
+        Denial::Rule(rejection) => of_rejection(rejection),
+        Denial::Participant { service, reason, message, metadata } => {
+            let problem = Problem::new(Code::FailedPrecondition, reason, message.clone());
+            metadata.iter().fold(problem, |told, (name, value)| told.with(name, value)).with("service", service)
+        }
+    }
+}
+
+/// It came to nothing, and the same key tries again.
+pub fn given_up(operation: &Operation, why: &str) -> Problem {
+    let message = format!("attempt {} came to nothing: {why}; send the same idempotency key again", operation.attempt);
+    Problem::new(Code::Unavailable, reason::UNAVAILABLE, message)
+        .with("operation_id", &operation.id)
+        .with("attempt", operation.attempt)
+        .retry_after(auric_edge::RETRY_AFTER)
+}
+
+/// It is not decided yet.
+pub fn pending(operation: &Operation) -> Problem {
+    Problem::unavailable("the operation is not decided yet", auric_edge::RETRY_AFTER)
+        .with("operation_id", &operation.id)
+}
+
+/// Why there is nothing to tell of.
+pub fn of_failed(failed: Failed) -> Status {
+    match failed {
+        Failed::Lane(refused) => of_refused(refused),
+        Failed::Store(error) => of_read(&error),
+        Failed::Unstored(refusal) => of_refusal(refusal).into_status(),
+        Failed::Rejected(rejection) => of_rejection(&rejection).into_status(),
+        Failed::NoWallet => Problem::unavailable(&failed.to_string(), auric_edge::RETRY_AFTER).into_status(),
+    }
+}
+
+/// No such operation is under way.
+pub fn operation_not_found(player: &PlayerId, id: &OperationId) -> Problem {
+    let message = format!("no operation {id} of {player} is under way");
+    Problem::new(Code::NotFound, reasons::OPERATION_NOT_FOUND, message)
+        .with("player_id", player)
+        .with("operation_id", id)
 }
 
 /// A request of one kind was answered as one of another: ours to mend.

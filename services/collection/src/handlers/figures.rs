@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use auric_db::Contention;
 use auric_lanes::Refused;
 use opentelemetry::metrics::{Counter, Meter};
-use opentelemetry::{KeyValue, global};
+use opentelemetry::{KeyValue, StringValue, global};
 
-use super::trace;
+use super::operate::{Failed, Operated};
+use super::{operation_line, trace};
 use crate::domain::Verdict;
 
 static MUTATIONS: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -25,12 +26,18 @@ static CONTENTION: LazyLock<Counter<u64>> = LazyLock::new(|| {
 /// Counts a mutation that was answered, or given up.
 pub fn count(method: &'static str, answer: &Result<Verdict, Refused>) {
     let (outcome, reason) = trace::outcome(answer);
-    add(method, outcome, reason);
+    add(method, outcome, reason.map(Into::into));
+}
+
+/// Counts an operation whose caller was answered, or gave up.
+pub fn count_operation(method: &'static str, operated: &Result<Operated, Failed>) {
+    let (outcome, reason) = operation_line::outcome(operated);
+    add(method, outcome, reason.map(Into::into));
 }
 
 /// Counts a request that was no mutation.
 pub fn count_malformed(method: &'static str) {
-    add(method, "refused", Some("INVALID_ARGUMENT"));
+    add(method, "refused", Some("INVALID_ARGUMENT".into()));
 }
 
 /// Counts a transaction that gave way.
@@ -38,7 +45,7 @@ pub fn count_contention(kind: Contention) {
     CONTENTION.add(1, &[KeyValue::new("auric.contention", kind.as_str())]);
 }
 
-fn add(method: &'static str, outcome: &'static str, reason: Option<&'static str>) {
+fn add(method: &'static str, outcome: &'static str, reason: Option<StringValue>) {
     let of = [KeyValue::new("auric.method", method), KeyValue::new("auric.outcome", outcome)];
     match reason {
         None => MUTATIONS.add(1, &of),

@@ -3,6 +3,8 @@
 mod figures;
 mod line;
 mod mutate;
+mod operate;
+mod operation_line;
 mod read;
 mod reload;
 mod trace;
@@ -16,10 +18,11 @@ use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::{Ask, Rules, Verdict};
+use crate::domain::{Done, Rules, Work};
 use crate::store::CollectionStore;
 
 pub(crate) use line::log_malformed;
+pub use operate::{Coordination, Failed, Operated};
 pub use read::Page;
 pub use reload::{ReloadError, keep as keep_catalog};
 
@@ -27,21 +30,29 @@ pub use reload::{ReloadError, keep as keep_catalog};
 pub struct Handlers {
     store: Arc<dyn CollectionStore>,
     rules: Arc<ArcSwap<Rules>>,
-    lanes: Lanes<Ask, Verdict>,
+    lanes: Arc<Lanes<Work, Done>>,
+    /// Absent in a copy that was told of no wallet: it takes part in operations of others only.
+    coordinating: Option<operate::Coordinating>,
     views: views::Views,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
 
 impl Handlers {
-    /// Starts the lanes on an open store.
+    /// Starts the lanes on an open store, and takes up the operations that others left where it coordinates some.
     #[must_use]
-    pub fn start(store: Arc<dyn CollectionStore>, rules: Rules, settings: LaneSettings) -> Self {
+    pub fn start(
+        store: Arc<dyn CollectionStore>,
+        rules: Rules,
+        settings: LaneSettings,
+        coordination: Option<Coordination>,
+    ) -> Self {
         let rules = Arc::new(ArcSwap::from_pointee(rules));
         let shelf = mutate::Shelf { store: Arc::clone(&store), rules: Arc::clone(&rules) };
-        let lanes = Lanes::start(shelf, settings, &mut rand::rng());
+        let lanes = Arc::new(Lanes::start(shelf, settings, &mut rand::rng()));
+        let coordinating = coordination.map(|coordination| operate::Coordinating::start(coordination, &lanes));
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        Self { store, rules, lanes, views: views::Views::default(), tasks, closing }
+        Self { store, rules, lanes, coordinating, views: views::Views::default(), tasks, closing }
     }
 
     /// The rules in force.
@@ -74,6 +85,9 @@ impl Handlers {
     pub async fn close(&self) {
         self.closing.cancel();
         self.tasks.close();
+        if let Some(coordinating) = &self.coordinating {
+            coordinating.driver.close().await;
+        }
         if let Err(late) = self.lanes.drain().await {
             tracing::warn!(error = %late, "requests in flight were given up; their coordinators ask again");
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::{Handlers, figures, line::Line, trace};
-use crate::domain::{Ask, BatchKeys, Rules, StateTag, Verdict, decide};
+use crate::domain::{Ask, BatchKeys, Done, Rules, StateTag, Verdict, Work, work};
 use crate::store::CollectionStore;
 
 /// What a lane does with a batch.
@@ -22,26 +22,25 @@ pub struct Shelf {
 
 #[async_trait]
 impl Batcher for Shelf {
-    type Work = Ask;
-    type Answer = Verdict;
+    type Work = Work;
+    type Answer = Done;
 
-    async fn run(&self, _lane: LaneId, batch: &[Ask]) -> Result<Vec<Verdict>, BatchError> {
+    async fn run(&self, _lane: LaneId, batch: &[Work]) -> Result<Vec<Done>, BatchError> {
         // One set of rules for the whole batch: a reload in the middle is seen by the next one.
         let rules = self.rules.load_full();
         let mut keys = BatchKeys::new(rules.catalog.esprits_hash);
-        for ask in batch {
-            keys.add(ask);
+        for one in batch {
+            keys.add_work(one);
         }
         let (mut book, transaction) = self.store.open(keys).await.map_err(batch_error)?;
         let deciding = trace::decide();
-        let verdicts: Vec<Verdict> =
-            deciding.in_scope(|| batch.iter().map(|ask| decide(&mut book, &rules, ask)).collect());
-        trace::decided(&deciding, &verdicts);
+        let done: Vec<Done> = deciding.in_scope(|| batch.iter().map(|one| work(&mut book, &rules, one)).collect());
+        trace::decided(&deciding, &done);
         drop(deciding);
         // One for all players of the batch: with the player it is unique all the same.
         let tag: StateTag = rand::rng().random();
         transaction.commit(book.into_journal(), tag).await.map_err(batch_error)?;
-        Ok(verdicts)
+        Ok(done)
     }
 }
 
@@ -59,7 +58,12 @@ impl Handlers {
         let lane = ask.action.player().clone();
         let line = Line::of(&ask);
         let (span, method) = (trace::ask(&ask), ask.action.method());
-        let answer = self.lanes.submit(lane.as_str().as_bytes(), ask, deadline).instrument(span.clone()).await;
+        let submitted = self.lanes.submit(lane.as_str().as_bytes(), Work::Ask(ask), deadline);
+        let answer = match submitted.instrument(span.clone()).await {
+            Ok(Done::Answered(verdict)) => Ok(verdict),
+            Ok(_) => Err(Refused::Fault),
+            Err(refused) => Err(refused),
+        };
         figures::count(method, &answer);
         trace::answered(&span, &answer);
         span.in_scope(|| line.log(&answer));

@@ -60,7 +60,8 @@ impl Handlers {
     }
 }
 
-fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
+/// Cuts off the one that tells whether there are more.
+pub fn page<T>(mut items: Vec<T>, limit: u32) -> Page<T> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > wanted;
     items.truncate(wanted);

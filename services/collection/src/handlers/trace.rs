@@ -4,7 +4,7 @@ use auric_lanes::Refused;
 use tracing::{Span, field, info_span};
 
 use super::line::refused_word;
-use crate::domain::{Ask, Rejection, Verdict};
+use crate::domain::{Ask, Done, Rejection, Request, Verdict};
 
 /// The span of one change, which its batch links to.
 pub fn ask(ask: &Ask) -> Span {
@@ -23,6 +23,20 @@ pub fn ask(ask: &Ask) -> Span {
     )
 }
 
+/// The span of one operation, which the batches that begin and decide it link to.
+pub fn request(request: &Request) -> Span {
+    if !is_kept() {
+        return Span::none();
+    }
+    info_span!(
+        "operation",
+        auric.method = request.deed.kind().method(),
+        auric.caller = %request.key.caller,
+        auric.idempotency_key = %request.key.key,
+        auric.player_id = %request.player,
+    )
+}
+
 /// The span of what is decided about one batch.
 pub fn decide() -> Span {
     if !is_kept() {
@@ -32,16 +46,22 @@ pub fn decide() -> Span {
 }
 
 /// Writes into the span of [`decide`] what was decided.
-pub fn decided(span: &Span, verdicts: &[Verdict]) {
+pub fn decided(span: &Span, done: &[Done]) {
     if span.is_disabled() {
         return;
     }
     let (mut applied, mut replayed, mut refused) = (0_u64, 0_u64, 0_u64);
-    for verdict in verdicts {
-        match verdict {
-            Verdict::Stands { again: true, .. } | Verdict::Answered { replayed: true, .. } => replayed += 1,
-            Verdict::Stands { again: false, .. } | Verdict::Answered { outcome: Ok(_), .. } => applied += 1,
-            Verdict::Answered { outcome: Err(_), .. } | Verdict::Refused(_) => refused += 1,
+    for one in done {
+        match one {
+            Done::Answered(Verdict::Stands { again: true, .. } | Verdict::Answered { replayed: true, .. })
+            | Done::Begun { is_new: false, .. } => replayed += 1,
+            Done::Answered(Verdict::Stands { again: false, .. } | Verdict::Answered { outcome: Ok(_), .. })
+            | Done::Begun { is_new: true, .. }
+            | Done::Decided(_)
+            | Done::Adopted => applied += 1,
+            Done::Answered(Verdict::Answered { outcome: Err(_), .. } | Verdict::Refused(_))
+            | Done::Unstored(_)
+            | Done::Unknown => refused += 1,
         }
     }
     span.record("auric.applied", applied).record("auric.replayed", replayed).record("auric.refused", refused);

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auric_catalog::CatalogHash;
-use auric_collection::Handlers;
 use auric_collection::catalog::{Kept, Kind};
 use auric_collection::domain::{
-    Ask, Catalog, Class, Condition, EquipmentKind, Esprit, Growth, KeyedOutcome, Part, Rarity, Refusal, Reward, Rules,
-    Settings, Species, Stats, Synergy, Verdict,
+    Ask, Catalog, Class, Condition, EquipmentKind, Esprit, Growth, KeyedOutcome, Part, Rarity, Refusal, Rules,
+    Settings, Species, Stats, Synergy, Units, UpgradeCost, Verdict,
 };
 use auric_collection::store::{self, CollectionStore};
+use auric_collection::{Coordination, Handlers};
 use auric_db::{Database, PostgresSettings};
 use auric_lanes::{LaneSettings, Refused};
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
-use auric_time::SystemClock;
+use auric_time::{Clock, SystemClock};
+use auric_twophase::store::Operations;
 
 use crate::asks::{CATALOG, player};
+use crate::purse::Purse;
 
 /// A migrated, empty collection.
 pub struct Shelf {
@@ -64,17 +66,35 @@ impl Shelf {
 
     /// The same, on a store that a law has had its hands on.
     pub fn copy_on(&self, store: Arc<dyn CollectionStore>) -> Handlers {
-        Handlers::start(store, self.rules.clone(), self.lanes.clone())
+        Handlers::start(store, self.rules.clone(), self.lanes.clone(), None)
+    }
+
+    /// Another copy that coordinates upgrades and dissolves with `purse`.
+    pub async fn coordinator(&self, purse: Arc<Purse>) -> Arc<Handlers> {
+        let (database, clock) = (self.database().await, Arc::new(SystemClock));
+        let coordination = Coordination {
+            operations: Operations::new(database.clone(), Arc::clone(&clock) as Arc<dyn Clock>),
+            participants: vec![purse],
+            settings: auric_twophase::Settings::default(),
+        };
+        let store = store::on(database, clock);
+        Arc::new(Handlers::start(store, self.rules.clone(), self.lanes.clone(), Some(coordination)))
     }
 
     /// The bare store of another copy.
     pub async fn store(&self) -> Arc<dyn CollectionStore> {
         match &self.base {
             Base::Sqlite { store, .. } => Arc::clone(store),
+            Base::Postgres(_) => store::on(self.database().await, Arc::new(SystemClock)),
+        }
+    }
+
+    async fn database(&self) -> Database {
+        match &self.base {
+            Base::Sqlite { database, .. } => Database::Sqlite(database.clone()),
             Base::Postgres(database) => {
                 let settings = PostgresSettings { connections_max: 8, ..Default::default() };
-                let database = Database::connect(database.url(), settings).await.unwrap();
-                store::on(database, Arc::new(SystemClock))
+                Database::connect(database.url(), settings).await.unwrap()
             }
         }
     }
@@ -163,6 +183,8 @@ impl Shelf {
              WHERE participations.player_id = players.player_id AND state = 'prepared')",
             "SELECT count(*) FROM players WHERE promised <> 0 AND NOT EXISTS (SELECT 1 FROM participations
              WHERE participations.player_id = players.player_id AND state = 'prepared')",
+            "SELECT count(*) FROM esprits WHERE busy_operation_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operations
+             WHERE operations.operation_id = esprits.busy_operation_id AND state = 'preparing')",
         ];
         for fault in faults {
             assert_eq!(self.number(fault).await, 0, "{fault}");
@@ -172,7 +194,7 @@ impl Shelf {
 
 /// The rules of the tests: one species, two weapons and an armor, one synergy, and room for `esprits_max`.
 pub fn rules(esprits_max: u64) -> Rules {
-    let rewards = vec![Reward { asset: "shards".parse().unwrap(), units: 5 }];
+    let rewards = vec![Units { asset: "shards".parse().unwrap(), amount: 5 }];
     let kind = |id: &str| EquipmentKind {
         name: id.to_owned(),
         slot: if id == "mail" { "armor" } else { "weapon" }.parse().unwrap(),
@@ -192,6 +214,7 @@ pub fn rules(esprits_max: u64) -> Rules {
     let power_weights = Stats { hp: 250, attack: 2_200, defense: 700, speed: 1_100 };
     let striker = Class { name: "Striker".to_owned(), power_weights };
     let common = Rarity { name: "Common".to_owned(), rank: 1, dissolve_rewards: rewards };
+    let costs = vec![UpgradeCost { asset: "lumees".parse().unwrap(), base: 50, per_level: 10 }];
     let catalog = Catalog {
         hash: CatalogHash::from_bytes([8; 32]),
         esprits_hash: CATALOG,
@@ -202,6 +225,7 @@ pub fn rules(esprits_max: u64) -> Rules {
         equipment: ["fang", "lance", "mail"].map(|id| (id.parse().unwrap(), kind(id))).into(),
         synergies: BTreeMap::from([("kindred".parse().unwrap(), kindred)]),
         growth: Growth { permille_per_level: 60, level_max: BTreeMap::from([("common".parse().unwrap(), 30)]) },
+        upgrades: BTreeMap::from([("common".parse().unwrap(), costs)]),
         settings: Settings { esprits_max, equipment_max: 5, team_size: 3 },
     };
     Rules { catalog: Arc::new(catalog) }

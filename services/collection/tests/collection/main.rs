@@ -6,6 +6,7 @@ mod asks;
 mod faulty;
 mod harness;
 mod laws;
+mod purse;
 
 #[test]
 fn every_reason_is_documented() {

@@ -1,5 +1,6 @@
 //! From protobuf to the domain: everything is parsed once, and every bad field is named.
 
 pub mod changes;
+pub mod operations;
 pub mod reads;
 pub mod verbs;

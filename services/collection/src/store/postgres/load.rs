@@ -57,6 +57,7 @@ pub async fn book(transaction: &mut Tx, keys: &BatchKeys) -> Result<Opened, Stor
         opened.esprits = rows.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?;
     }
     keyed(transaction, keys, &mut opened).await?;
+    opened.log = auric_twophase::store::postgres::load(transaction, &keys.log).await?;
     if !keys.catalogs.is_empty() {
         let wanted: Vec<&[u8]> = keys.catalogs.iter().map(|hash| hash.as_bytes().as_slice()).collect();
         let found: Vec<Vec<u8>> = sqlx::query_scalar("SELECT hash FROM catalogs WHERE hash = ANY($1)")

@@ -15,6 +15,7 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
     if !journal.records.is_empty() {
         keyed::records(transaction, &journal.records).await?;
     }
+    auric_twophase::store::postgres::write(transaction, &journal.log).await?;
     let (known, new): (Vec<&PartRow>, Vec<&PartRow>) = journal.parts.iter().partition(|row| row.is_known);
     if !new.is_empty() {
         insert_parts(transaction, &new).await?;

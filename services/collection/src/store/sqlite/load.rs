@@ -50,6 +50,7 @@ pub async fn book(transaction: &mut Tx, keys: &BatchKeys, now: Timestamp) -> Res
         opened.esprits = esprits.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?;
     }
     keyed(transaction, keys, &mut opened).await?;
+    opened.log = auric_twophase::store::sqlite::load(transaction, &keys.log).await?;
     if !keys.catalogs.is_empty() {
         let found: Vec<Vec<u8>> = sqlx::query_scalar(
             "SELECT catalogs.hash

@@ -14,6 +14,7 @@ type Tx = Transaction<'static, Sqlite>;
 pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> Result<(), StoreError> {
     let records = journal.records.iter().map(record).collect::<Result<_, _>>()?;
     write(transaction, (sql("INSERT mutations"), INSERT_RECORDS), records).await?;
+    auric_twophase::store::sqlite::write(transaction, &journal.log, journal.time).await?;
     let (known, new): (Vec<&PartRow>, Vec<&PartRow>) = journal.parts.iter().partition(|row| row.is_known);
     let new = new.into_iter().map(part).collect::<Result<_, _>>()?;
     write(transaction, (sql("INSERT participations"), INSERT_PARTS), new).await?;

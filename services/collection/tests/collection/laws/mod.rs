@@ -3,6 +3,7 @@
 mod concurrency;
 mod faults;
 mod keyed;
+mod operations;
 mod parts;
 mod reads;
 mod reload;

@@ -22,6 +22,7 @@ fn write(folder: &Path, esprits_max: u64, hp: u64) {
     );
     let numbers = format!(
         "esprits_max = {esprits_max}\nequipment_max = 5\n[team]\nsize = 3\n[growth]\npermille_per_level = 60\n[growth.level_max]\ncommon = 30\n\
+         [upgrade.costs]\ncommon = [{{ asset = \"lumees\", base = 50, per_level = 10 }}]\n\
          [elements]\nfire = \"Fire\"\n[classes.striker]\nname = \"Striker\"\n\
          power_weights = {{ hp = 1, attack = 2, defense = 3, speed = 4 }}\n"
     );
