@@ -16,7 +16,7 @@ const PLAYER: &str = "storm";
 const LUMEES: i64 = 1_000;
 
 /// Rounds of the storm: each asks for everything of every esprit. There are more, up to a bound, until an esprit was dissolved.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 8;
 const ROUNDS_MAX: usize = 60;
 
 /// An own change of the collection; whoever is sent away comes again.
@@ -53,15 +53,16 @@ async fn dissolve(estate: &Estate, copy: usize, key: String, pair: &[EspritId]) 
 
 /// What is asked of one esprit in one round, besides raising and dissolving it.
 async fn touch(estate: &Estate, round: usize, index: usize, esprit: EspritId) {
-    let (key, is_even) = (format!("{round}:{index}"), round.is_multiple_of(2));
+    // Four rounds put everything to use, the next four put everything away: else nothing could be dissolved any more.
+    let (key, is_used) = (format!("{round}:{index}"), (round / 4).is_multiple_of(2));
     let piece = format!("piece-{}", index % 4).parse().expect("an id");
     let asked = match (round + index) % 4 {
-        0 => Change::SetLock { esprit, locked: is_even },
+        0 => Change::SetLock { esprit, locked: is_used },
         1 => {
             let slot = u32::try_from(index % 3).expect("it fits") + 1;
-            Change::SetTeamSlot { slot, esprit: is_even.then_some(esprit) }
+            Change::SetTeamSlot { slot, esprit: is_used.then_some(esprit) }
         }
-        2 if is_even => Change::Equip { esprit, piece },
+        2 if is_used => Change::Equip { esprit, piece },
         2 => Change::Unequip { piece },
         _ => return,
     };
