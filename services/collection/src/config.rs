@@ -45,7 +45,7 @@ impl CollectionConfig {
     /// How patient the coordinator is.
     pub(crate) fn operations(&self) -> Settings {
         let defaults = Settings::default();
-        Settings { lease: self.lease.unwrap_or(defaults.lease), ..defaults }
+        Settings { service: "collection", lease: self.lease.unwrap_or(defaults.lease), ..defaults }
     }
 
     /// How PostgreSQL is connected to.

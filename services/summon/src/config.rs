@@ -63,6 +63,6 @@ impl SummonConfig {
     pub(crate) fn operations(&self) -> Settings {
         let defaults = Settings::default();
         let lease = self.lease.unwrap_or(defaults.lease);
-        Settings { lease, ..defaults }
+        Settings { service: "summon", lease, ..defaults }
     }
 }

@@ -1,10 +1,9 @@
 //! Metrics of operations: how many ended how, how long each step takes, what is open, and what was left.
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use opentelemetry::metrics::{Counter, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use opentelemetry::{KeyValue, global};
 
 use crate::{Operation, Step};
@@ -12,10 +11,9 @@ use crate::{Operation, Step};
 /// The bounds of the buckets, in seconds: from a call over loopback to the longest that a step may take.
 const BOUNDS_S: [f64; 12] = [0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 3.0, 10.0];
 
-static OPEN: AtomicU64 = AtomicU64::new(0);
-static OLDEST_S: AtomicU64 = AtomicU64::new(0);
-
 struct Instruments {
+    open: Gauge<u64>,
+    oldest_age: Gauge<u64>,
     ended: Counter<u64>,
     recovered: Counter<u64>,
     put_off: Counter<u64>,
@@ -24,19 +22,17 @@ struct Instruments {
 
 static INSTRUMENTS: LazyLock<Instruments> = LazyLock::new(|| {
     let meter: Meter = global::meter("auric");
-    let _registered = meter
-        .u64_observable_gauge("auric.operations.open")
-        .with_unit("{operation}")
-        .with_description("Operations that are not done, in all copies")
-        .with_callback(|observer| observer.observe(OPEN.load(Ordering::Relaxed), &[]))
-        .build();
-    let _registered = meter
-        .u64_observable_gauge("auric.operations.oldest_age")
-        .with_unit("s")
-        .with_description("How long ago the oldest operation was begun that is not done")
-        .with_callback(|observer| observer.observe(OLDEST_S.load(Ordering::Relaxed), &[]))
-        .build();
     Instruments {
+        open: meter
+            .u64_gauge("auric.operations.open")
+            .with_unit("{operation}")
+            .with_description("Operations that are not done, in all copies")
+            .build(),
+        oldest_age: meter
+            .u64_gauge("auric.operations.oldest_age")
+            .with_unit("s")
+            .with_description("How long ago the oldest operation was begun that is not done")
+            .build(),
         ended: meter
             .u64_counter("auric.operations.ended")
             .with_unit("{operation}")
@@ -74,10 +70,11 @@ pub fn put_off(step: &'static str) {
     INSTRUMENTS.put_off.add(1, &[KeyValue::new("auric.step", step)]);
 }
 
-pub fn open(count: u64, oldest_s: u64) {
-    let _ = &*INSTRUMENTS;
-    OPEN.store(count, Ordering::Relaxed);
-    OLDEST_S.store(oldest_s, Ordering::Relaxed);
+/// Shows what of `service` is open: several coordinators may share a process.
+pub fn open(service: &'static str, count: u64, oldest_s: u64) {
+    let of = [KeyValue::new("auric.service", service)];
+    INSTRUMENTS.open.record(count, &of);
+    INSTRUMENTS.oldest_age.record(oldest_s, &of);
 }
 
 pub fn step(step: Step, participant: &'static str, time: Duration, ok: bool) {

@@ -81,7 +81,7 @@ impl Driver {
             if since_count >= COUNT_EVERY {
                 since_count = Duration::ZERO;
                 if let Ok((open, oldest_s)) = self.operations.count_open().await {
-                    figures::open(open, oldest_s);
+                    figures::open(self.settings.service, open, oldest_s);
                 }
             }
         }

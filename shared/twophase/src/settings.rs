@@ -5,6 +5,8 @@ use std::time::Duration;
 /// The bounds of every wait of a coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// Whose operations they are, for metrics.
+    pub service: &'static str,
     /// How long an operation is its copy's own after the last sign of life; then anybody may take it up.
     pub lease: Duration,
     /// How long a participant may take to promise; later counts as a no.
@@ -36,6 +38,7 @@ impl Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            service: "",
             lease: Duration::from_secs(10),
             prepare_timeout: Duration::from_secs(3),
             finish_timeout: Duration::from_secs(3),

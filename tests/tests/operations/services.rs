@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 /// How patient the coordinators of a town are: everything is found soon.
 pub const SETTINGS: Settings = Settings {
+    service: "test",
     lease: Duration::from_millis(300),
     prepare_timeout: Duration::from_secs(2),
     finish_timeout: Duration::from_secs(2),
