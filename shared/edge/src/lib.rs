@@ -10,7 +10,7 @@ use tonic::{Response, Status};
 
 pub use decode::{Decoder, key};
 pub use page::Cursor;
-pub use said::{RETRY_AFTER, key_reused, of_read, of_refused};
+pub use said::{RETRY_AFTER, key_reused, of_read, of_refused, said};
 
 /// Says of an answer that it is the first one, given again.
 pub fn mark_replayed<T>(answer: &mut Result<Response<T>, Status>) {

@@ -68,3 +68,11 @@ pub fn key_reused(fields: &[String], first: &str) -> Problem {
         .with("fields", differ)
         .with("first_method", first)
 }
+
+/// What another service said, for a person: its word for it, and its sentence.
+#[must_use]
+pub fn said(status: &Status) -> String {
+    let problem = Problem::from_status(status);
+    let word = if problem.reason.is_empty() { status.code().description() } else { &problem.reason };
+    format!("{word}: {}", problem.message)
+}

@@ -37,7 +37,7 @@ mod waiting;
 
 pub use driver::{Coordinator, Driver, Participant, Unanswered, Unfinished, Vote};
 pub use log::{Begun, Decided, Log, NewOperation};
-pub use operation::{Decision, Operation};
+pub use operation::{Decision, Operation, draw_id};
 pub use participant::{Participation, Reaction, Verb};
 pub use settings::Settings;
 pub use table::{Event, STEPS, State, Step, Transition};

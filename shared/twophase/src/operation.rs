@@ -3,6 +3,7 @@
 use auric_ids::{OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_time::Timestamp;
+use rand::Rng as _;
 
 use crate::State;
 
@@ -37,6 +38,15 @@ pub struct Operation {
     pub recoveries: u32,
     /// What kept it from being done the last time; empty when nothing did.
     pub last_error: String,
+}
+
+/// Draws the id of an operation.
+#[must_use]
+#[expect(clippy::expect_used, clippy::missing_panics_doc, reason = "32 hexadecimal digits are an operation's id")]
+pub fn draw_id() -> OperationId {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    OperationId::parse(&hex::encode(bytes)).expect("32 hexadecimal digits are an operation's id")
 }
 
 impl Operation {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use auric_api::wallet::v1 as api;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_client::{Channel, ClientConfig, ConfigError, about};
+use auric_edge::said;
 use auric_ids::{OperationId, PlayerId};
 use auric_status::Problem;
 use auric_twophase::{Operation, Participant, Unfinished, Vote};
@@ -143,11 +144,4 @@ fn vote(status: &Status) -> Vote {
         return serde_json::to_string(&denial).map_or_else(|error| Vote::Unknown(error.to_string()), Vote::No);
     }
     Vote::Unknown(said(status))
-}
-
-/// What the wallet said, for a person.
-fn said(status: &Status) -> String {
-    let problem = Problem::from_status(status);
-    let word = if problem.reason.is_empty() { status.code().description() } else { &problem.reason };
-    format!("{word}: {}", problem.message)
 }

@@ -9,8 +9,7 @@ use auric_ids::{EspritId, OperationId, PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_lanes::{Lanes, Refused};
 use auric_twophase::store::{Listing, Operations};
-use auric_twophase::{Decision, Driver, Operation, Participant, Settings, State, Unanswered};
-use rand::Rng as _;
+use auric_twophase::{Decision, Driver, Operation, Participant, Settings, State, Unanswered, draw_id};
 use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -130,7 +129,7 @@ impl Handlers {
         deadline: Option<Instant>,
     ) -> Result<(Operation, bool), Failed> {
         let lane = request.player.clone();
-        let begin = Begin { request, id: draw_operation(), lease: coordinating.lease };
+        let begin = Begin { request, id: draw_id(), lease: coordinating.lease };
         match self.lanes.submit(lane.as_str().as_bytes(), Work::Begin(Box::new(begin)), deadline).await? {
             Done::Begun { operation, is_new } => Ok((*operation, is_new)),
             Done::Unstored(refusal) => Err(Failed::Unstored(refusal)),
@@ -199,14 +198,6 @@ impl Handlers {
     pub fn operations(&self) -> Result<&Operations, Failed> {
         self.coordinating.as_ref().map(|coordinating| coordinating.driver.operations()).ok_or(Failed::NoWallet)
     }
-}
-
-/// Draws the name of an operation.
-fn draw_operation() -> OperationId {
-    let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    #[expect(clippy::expect_used, reason = "32 hexadecimal digits are an operation's name")]
-    OperationId::parse(&hex::encode(bytes)).expect("32 hexadecimal digits are an operation's name")
 }
 
 /// The coordinator's own half of an operation, through the lanes.

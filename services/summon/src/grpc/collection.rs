@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use auric_api::participant::v1 as api;
 use auric_api::participant::v1::participant_service_client::ParticipantServiceClient;
 use auric_client::{Channel, ClientConfig, ConfigError, about};
+use auric_edge::said;
 use auric_ids::{OperationId, PlayerId};
 use auric_status::Problem;
 use auric_twophase::{Decision, Operation, Participant, Unfinished, Vote};
 use tonic::Code;
 
-use super::said;
 use crate::domain::{Outcome, Plan};
 
 /// Participations that one look for orphans reads at a time.

@@ -268,13 +268,6 @@ fn deadline(metadata: &MetadataMap) -> Option<Instant> {
     metadata::timeout(metadata).map(|left| Instant::now() + left)
 }
 
-/// What another service said, for a person.
-fn said(status: &Status) -> String {
-    let problem = Problem::from_status(status);
-    let word = if problem.reason.is_empty() { status.code().description() } else { &problem.reason };
-    format!("{word}: {}", problem.message)
-}
-
 /// A rule of another service's said no: the key's answer for ever.
 fn refuse(service: &str, problem: Problem) -> Vote {
     let Problem { reason, message, metadata, .. } = problem;

@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use auric_api::wallet::v1 as api;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_client::{Channel, ClientConfig, ConfigError, about};
+use auric_edge::said;
 use auric_ids::{OperationId, PlayerId};
 use auric_status::Problem;
 use auric_twophase::{Operation, Participant, Unfinished, Vote};
 use tonic::{Code, Status};
 
-use super::said;
 use crate::domain::{Plan, Price};
 
 /// Why the wallet's audit says that something was paid.

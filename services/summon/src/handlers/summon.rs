@@ -8,8 +8,7 @@ use auric_db::StoreError;
 use auric_ids::{OperationId, PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_lanes::{Lanes, Refused};
-use auric_twophase::{Decision, Operation, State, Unanswered};
-use rand::Rng as _;
+use auric_twophase::{Decision, Operation, State, Unanswered, draw_id};
 use thiserror::Error;
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -87,7 +86,7 @@ impl Handlers {
 
     async fn begin(&self, ask: Ask, deadline: Option<Instant>) -> Result<(Operation, bool), Failed> {
         let lane = ask.player.clone();
-        let begin = Begin { ask, id: draw_operation(), fresh_seed: fresh_seed(), lease: self.settings.lease };
+        let begin = Begin { ask, id: draw_id(), fresh_seed: fresh_seed(), lease: self.settings.lease };
         let verdict = self.lanes.submit(lane.as_str().as_bytes(), Work::Begin(Box::new(begin)), deadline).await?;
         match verdict {
             Verdict::Begun { operation, is_new } => Ok((*operation, is_new)),
@@ -95,14 +94,6 @@ impl Handlers {
             _ => Err(Failed::Lane(Refused::Fault)),
         }
     }
-}
-
-/// Draws the name of an operation.
-fn draw_operation() -> OperationId {
-    let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
-    #[expect(clippy::expect_used, reason = "32 hexadecimal digits are an operation's name")]
-    OperationId::parse(&hex::encode(bytes)).expect("32 hexadecimal digits are an operation's name")
 }
 
 /// The coordinator's own half of an operation, through the lanes.
