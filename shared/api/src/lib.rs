@@ -41,6 +41,14 @@ pub mod participant {
     }
 }
 
+/// The scheduler's API, and what its targets speak.
+pub mod scheduler {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.scheduler.v1");
+    }
+}
+
 /// Summon's API.
 pub mod summon {
     /// Version 1.
