@@ -114,7 +114,7 @@ impl Summon {
     /// The full names of the gRPC services, for health and reflection.
     #[must_use]
     pub const fn service_names() -> &'static [&'static str] {
-        &[SERVICE_NAME]
+        &[SERVICE_NAME, auric_jobs::SERVICE_NAME]
     }
 
     /// Ends the streams that are open, so that they do not hold up a drain.

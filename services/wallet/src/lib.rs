@@ -21,7 +21,9 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::WalletConfig;
 pub use grpc::{SERVICE_NAME, reasons};
-pub use handlers::{Answers, AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply};
+pub use handlers::{
+    Answers, AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply, Swept, roster,
+};
 
 use domain::Rules;
 
@@ -94,7 +96,7 @@ impl Wallet {
     /// The full names of the gRPC services, for health and reflection.
     #[must_use]
     pub const fn service_names() -> &'static [&'static str] {
-        &[SERVICE_NAME]
+        &[SERVICE_NAME, auric_jobs::SERVICE_NAME]
     }
 
     /// Ends the streams that are open, so that they do not hold up a drain.

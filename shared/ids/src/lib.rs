@@ -79,6 +79,9 @@ define_ids! {
     /// One of the ways in which a banner's summons are paid: 1 to 32 of `a-z 0-9 _`.
     CostId, "cost_id", Rule::lower(32, "_");
 
+    /// A zone of the world: 1 to 48 of `a-z 0-9 _`.
+    ZoneId, "zone_id", Rule::lower(48, "_");
+
     /// What an esprit's powers are of: 1 to 32 of `a-z 0-9 _`.
     ElementId, "element", Rule::lower(32, "_");
 

@@ -28,6 +28,12 @@ pub const REQUESTS_MAX: usize = 4_096;
 /// How long a request may take when its caller sets no deadline, or a later one.
 pub const TIMEOUT_MAX: Duration = Duration::from_mins(1);
 
+/// The path prefix of what jobs set in motion: the scheduler says how long that may take, and some of it takes the night.
+const JOBS: &str = "/auric.scheduler.v1.JobHandlerService/";
+
+/// How long that may take at most.
+pub const JOB_TIMEOUT_MAX: Duration = Duration::from_hours(1);
+
 /// When to try again after a refusal for want of room.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
@@ -139,8 +145,7 @@ impl Service<Request<Body>> for Gated {
             return Box::pin(async move { Ok(problem.into_status().into_http()) });
         };
         let method = request.uri().path().to_owned();
-        let timeout =
-            metadata::timeout_of_headers(request.headers()).map_or(TIMEOUT_MAX, |asked| asked.min(TIMEOUT_MAX));
+        let timeout = timeout(&method, metadata::timeout_of_headers(request.headers()));
         // tonic times the request too, and says CANCELLED. This clock is set first, so it rings first.
         let deadline = tokio::time::sleep(timeout);
         let answer = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
@@ -158,6 +163,12 @@ impl Service<Request<Body>> for Gated {
     }
 }
 
+/// How long the request at `path` may take, of which its caller asked for so much.
+fn timeout(path: &str, asked: Option<Duration>) -> Duration {
+    let longest = if path.starts_with(JOBS) { JOB_TIMEOUT_MAX } else { TIMEOUT_MAX };
+    asked.map_or(TIMEOUT_MAX, |asked| asked.min(longest))
+}
+
 fn queue_full(requests_max: usize) -> Problem {
     let message = format!("{requests_max} requests are being worked on, which is the limit; nothing was done");
     Problem::new(Code::ResourceExhausted, reason::QUEUE_FULL, message)
@@ -170,4 +181,18 @@ fn deadline_exceeded(timeout: Duration) -> Problem {
     let message =
         format!("not answered within {timeout_ms} ms; the outcome is unknown, send the same idempotency key again");
     Problem::new(Code::DeadlineExceeded, reason::DEADLINE_EXCEEDED, message).with("timeout_ms", timeout_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_job_sets_in_motion_may_take_longer_than_a_request_when_its_caller_says_so() {
+        let (job, post) = ("/auric.scheduler.v1.JobHandlerService/RunBatch", "/auric.wallet.v1.WalletService/Post");
+        let minutes = |path, asked: Option<u64>| timeout(path, asked.map(Duration::from_mins)).as_secs() / 60;
+        assert_eq!([None, Some(30), Some(90)].map(|asked| minutes(job, asked)), [1, 30, 60]);
+        assert_eq!([None, Some(30)].map(|asked| minutes(post, asked)), [1, 1]);
+        assert_eq!(timeout(post, Some(Duration::from_secs(2))), Duration::from_secs(2));
+    }
 }

@@ -8,13 +8,25 @@ impl Driver {
     /// Looks for orphans now and then, until the coordinator closes.
     pub(crate) async fn adopt_orphans(self: Arc<Self>) {
         while self.closing.run_until_cancelled(tokio::time::sleep(self.settings.orphan_every)).await.is_some() {
-            for participant in &self.participants {
-                if let Err(why) = self.adopt_of(participant.as_ref()).await {
-                    let name = participant.name();
-                    tracing::warn!(participant = name, error = why, "the orphans at {name} are not known: {why}");
-                }
+            drop(self.look_for_orphans().await);
+        }
+    }
+
+    /// Looks at every participant once.
+    ///
+    /// # Errors
+    ///
+    /// The last that did not answer, and why; the others were looked at.
+    pub(crate) async fn look_for_orphans(&self) -> Result<(), String> {
+        let mut looked = Ok(());
+        for participant in &self.participants {
+            if let Err(why) = self.adopt_of(participant.as_ref()).await {
+                let name = participant.name();
+                tracing::warn!(participant = name, error = why, "the orphans at {name} are not known: {why}");
+                looked = Err(format!("the orphans at {name} are not known: {why}"));
             }
         }
+        looked
     }
 
     /// Decides ABORT for everything that `participant` has held for long and that is not in the log; recovery does the rest.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auric_db::StoreError;
 use auric_ids::{OperationId, PlayerId};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -76,7 +77,7 @@ impl Driver {
     pub(crate) async fn recover(self: Arc<Self>) {
         let mut since_count = COUNT_EVERY;
         while self.closing.run_until_cancelled(sleep(self.settings.heartbeat())).await.is_some() {
-            self.take_up().await;
+            drop(self.take_up().await);
             since_count = since_count.saturating_add(self.settings.heartbeat());
             if since_count >= COUNT_EVERY {
                 since_count = Duration::ZERO;
@@ -87,29 +88,50 @@ impl Driver {
         }
     }
 
-    async fn take_up(self: &Arc<Self>) {
+    /// Takes up what nobody drives any more, and looks for what nobody knows of, at once: what this copy does by itself now and then.
+    ///
+    /// Any number of copies may do it at any time: operations are leased.
+    ///
+    /// # Shape
+    ///
+    /// How many operations were taken up.
+    ///
+    /// # Errors
+    ///
+    /// What did not answer; the rest was done.
+    pub async fn rouse(self: &Arc<Self>) -> Result<u32, String> {
+        if self.closing.is_cancelled() {
+            return Err("this copy is about to stop".to_owned());
+        }
+        let taken_up = self.take_up().await.map_err(|error| error.to_string())?;
+        self.look_for_orphans().await?;
+        Ok(taken_up)
+    }
+
+    async fn take_up(self: &Arc<Self>) -> Result<u32, StoreError> {
         let busy = u32::try_from(self.leases().len()).unwrap_or(u32::MAX);
         // What callers began goes first: it is not counted against what is taken up, but makes it wait when there is much.
         let room = self.settings.recoveries_max.saturating_sub(busy.min(self.settings.recoveries_max / 2));
-        match self.operations.lease(room, self.settings.lease).await {
-            Ok(leased) => {
-                for operation in leased {
-                    if self.goes_on(&operation) {
-                        continue;
-                    }
-                    figures::recovered();
-                    tracing::info!(
-                        operation_id = %operation.id,
-                        player_id = %operation.player,
-                        state = operation.state.as_str(),
-                        recoveries = operation.recoveries,
-                        "operation {} is taken up",
-                        operation.id
-                    );
-                    self.drive(operation);
-                }
+        let leased = self.operations.lease(room, self.settings.lease).await.inspect_err(|error| {
+            tracing::warn!(%error, "the log of operations does not answer, what was left waits: {error}");
+        })?;
+        let mut taken_up: u32 = 0;
+        for operation in leased {
+            if self.goes_on(&operation) {
+                continue;
             }
-            Err(error) => tracing::warn!(%error, "the log of operations does not answer, what was left waits: {error}"),
+            figures::recovered();
+            tracing::info!(
+                operation_id = %operation.id,
+                player_id = %operation.player,
+                state = operation.state.as_str(),
+                recoveries = operation.recoveries,
+                "operation {} is taken up",
+                operation.id
+            );
+            taken_up = taken_up.saturating_add(1);
+            self.drive(operation);
         }
+        Ok(taken_up)
     }
 }

@@ -15,19 +15,21 @@ use auric_api::participant::v1::participant_service_server::{self, ParticipantSe
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-use crate::handlers::Handlers;
+use crate::handlers::{Handlers, roster};
 
 pub use status::reasons;
 
 /// The full names of the services.
-pub const SERVICE_NAMES: [&str; 2] =
-    [collection_service_server::SERVICE_NAME, participant_service_server::SERVICE_NAME];
+pub const SERVICE_NAMES: [&str; 3] =
+    [collection_service_server::SERVICE_NAME, participant_service_server::SERVICE_NAME, auric_jobs::SERVICE_NAME];
 
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
+    let jobs = roster(&handlers).service();
     let participant = participant::Edge { handlers: Arc::clone(&handlers) };
     Routes::new(CollectionServiceServer::new(collection::Edge { handlers }))
         .add_service(ParticipantServiceServer::new(participant))
+        .add_service(jobs)
 }
 
 type Answer<T> = Result<Response<T>, Status>;

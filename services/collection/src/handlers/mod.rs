@@ -1,6 +1,7 @@
 //! What the collection does with a request: what changes something goes through lanes, reads go to the store.
 
 mod figures;
+mod jobs;
 mod line;
 mod mutate;
 mod operate;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::domain::{Done, Rules, Work};
 use crate::store::CollectionStore;
 
+pub use jobs::roster;
 pub(crate) use line::log_malformed;
 pub use operate::{Coordination, Failed, Operated};
 pub use read::Page;
@@ -65,6 +67,18 @@ impl Handlers {
     #[must_use]
     pub fn lane_stats(&self) -> Vec<LaneStats> {
         self.lanes.stats()
+    }
+
+    /// Takes up what others left, and looks for what nobody knows of, at once; returns how many operations were taken up.
+    ///
+    /// # Errors
+    ///
+    /// What did not answer; it goes on by itself later. A copy that was told of no wallet coordinates nothing.
+    pub async fn recover(&self) -> Result<u32, String> {
+        match &self.coordinating {
+            Some(coordinating) => coordinating.driver.rouse().await,
+            None => Err("this copy was told of no wallet, and coordinates nothing".to_owned()),
+        }
     }
 
     /// Asks the database for nothing, to see that it answers.

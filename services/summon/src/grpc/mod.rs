@@ -27,7 +27,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use crate::domain::{Change, Refusal};
-use crate::handlers::{Handlers, Manner};
+use crate::handlers::{Handlers, Manner, roster};
 
 pub use auric_api::summon::v1::summon_service_server::SERVICE_NAME;
 pub use status::reasons;
@@ -39,7 +39,8 @@ pub mod told {
 
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
-    Routes::new(SummonServiceServer::new(Edge { handlers }))
+    let jobs = roster(&handlers).service();
+    Routes::new(SummonServiceServer::new(Edge { handlers })).add_service(jobs)
 }
 
 /// Summon as gRPC sees it.

@@ -4,6 +4,7 @@ mod batch;
 mod catalogs;
 mod fairness;
 mod figures;
+mod jobs;
 mod line;
 mod odds;
 mod read;
@@ -26,6 +27,7 @@ use crate::domain::{Banners, Verdict, Work};
 use crate::store::SummonStore;
 
 pub use fairness::{FairnessView, Proof};
+pub use jobs::roster;
 pub(crate) use line::log_malformed;
 pub use odds::{Manner, Progress};
 pub use read::{Page, PityView, TierView};
@@ -107,6 +109,15 @@ impl Handlers {
     /// [`StoreError`].
     pub async fn hasten(&self, player: &PlayerId, id: &OperationId) -> Result<bool, StoreError> {
         self.operations().hasten(player, id).await
+    }
+
+    /// Takes up what others left, and looks for what nobody knows of, at once; returns how many operations were taken up.
+    ///
+    /// # Errors
+    ///
+    /// What did not answer; it goes on by itself later.
+    pub async fn recover(&self) -> Result<u32, String> {
+        self.driver.rouse().await
     }
 
     /// Whether the database answers.

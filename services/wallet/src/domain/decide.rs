@@ -100,6 +100,18 @@ pub(super) fn expire_due(book: &mut Book, rules: &Rules, player: &PlayerId, time
     book.reckon_next_expiry(player, time);
 }
 
+/// Gives back what the holds of `player` set aside whose time is up, without a request: what whoever acts for the player next would do first.
+///
+/// # Shape
+///
+/// How many holds lapsed.
+pub fn settle(book: &mut Book, rules: &Rules, player: &PlayerId) -> usize {
+    let time = book.time_for(std::iter::once(player));
+    let due = book.due_holds(player, time).len();
+    expire_due(book, rules, player, time);
+    due
+}
+
 /// Does what the action says, and makes it part of the book.
 fn act(
     book: &mut Book,

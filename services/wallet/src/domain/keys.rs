@@ -89,6 +89,11 @@ impl BatchKeys {
         }
     }
 
+    /// Adds a player of whom nothing but what the clock did is asked.
+    pub fn add_player(&mut self, player: &PlayerId) {
+        self.lock(player);
+    }
+
     /// Adds what a look at a balance needs.
     pub fn add_view(&mut self, player: &PlayerId, asset: &AssetId) {
         self.lock(player);

@@ -30,7 +30,7 @@ pub use auric_keys::{Fingerprint, MutationKey};
 pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
 pub use balance::{Balance, BalanceKey, Change};
 pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Row, Rules};
-pub use decide::{Verdict, decide};
+pub use decide::{Verdict, decide, settle};
 pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};
 pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, Release, Reserve};

@@ -20,7 +20,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::domain::{Action, Method, MutationKey, Posted, Verdict};
-use crate::handlers::{Handlers, draw_retail_token};
+use crate::handlers::{Handlers, draw_retail_token, roster};
 use decode::{mutations, payments, reads};
 
 pub use auric_api::wallet::v1::wallet_service_server::SERVICE_NAME;
@@ -28,7 +28,8 @@ pub use status::reasons;
 
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
-    Routes::new(WalletServiceServer::new(Edge { handlers }))
+    let jobs = roster(&handlers).service();
+    Routes::new(WalletServiceServer::new(Edge { handlers })).add_service(jobs)
 }
 
 /// The wallet as gRPC sees it.

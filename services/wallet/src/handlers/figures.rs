@@ -7,7 +7,7 @@ use auric_lanes::Refused;
 use opentelemetry::metrics::{Counter, Meter};
 use opentelemetry::{KeyValue, global};
 
-use super::trace;
+use super::{FaultKind, trace};
 use crate::domain::{Method, Verdict};
 
 static MUTATIONS: LazyLock<Counter<u64>> = LazyLock::new(|| {
@@ -21,6 +21,17 @@ static CONTENTION: LazyLock<Counter<u64>> = LazyLock::new(|| {
     let counter = meter.u64_counter("auric.db.contention").with_unit("{run}");
     counter.with_description("Transactions that gave way to another one, by kind").build()
 });
+
+static AUDIT_FAULTS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let meter = meter();
+    let counter = meter.u64_counter("auric.audit.faults").with_unit("{fault}");
+    counter.with_description("Faults that the nightly verification of the audit found, by kind").build()
+});
+
+/// Counts a fault of the audit.
+pub fn count_audit_fault(kind: FaultKind) {
+    AUDIT_FAULTS.add(1, &[KeyValue::new("auric.kind", kind.as_str())]);
+}
 
 /// Counts a mutation that was answered, or given up.
 pub fn count(method: Method, answer: &Result<Verdict, Refused>) {

@@ -1,11 +1,13 @@
 //! What the wallet does with a request: mutations go through lanes, reads go to the store.
 
 mod figures;
+mod jobs;
 mod line;
 mod mutate;
 mod read;
 mod reload;
 mod report;
+mod sweep;
 mod tally;
 mod trace;
 mod verify;
@@ -20,12 +22,14 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::{Mutation, Rules, Verdict};
+use crate::domain::Rules;
 use crate::store::WalletStore;
 
+pub use jobs::roster;
 pub(crate) use line::log_malformed;
 pub use read::{Balances, Page, Supply};
 pub use reload::{ReloadError, keep as keep_catalog};
+pub use sweep::Swept;
 pub use tally::Answers;
 pub use verify::{AuditFault, FaultKind, Progress};
 
@@ -33,7 +37,7 @@ pub use verify::{AuditFault, FaultKind, Progress};
 pub struct Handlers {
     store: Arc<dyn WalletStore>,
     rules: Arc<ArcSwap<Rules>>,
-    lanes: Lanes<Mutation, Verdict>,
+    lanes: Lanes<mutate::Work, mutate::Done>,
     tally: tally::Tally,
     tasks: TaskTracker,
     closing: CancellationToken,

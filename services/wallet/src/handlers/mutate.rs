@@ -5,15 +5,31 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use auric_db::StoreError;
-use auric_ids::{CallerId, TraceId};
+use auric_ids::{CallerId, PlayerId, TraceId};
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::line::{Line, log_refused_together};
 use super::{Handlers, figures, trace};
-use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide};
+use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide, settle};
 use crate::store::WalletStore;
+
+/// What a lane is asked to do.
+pub enum Work {
+    /// Something that a caller wants, under its key.
+    Mutation(Mutation),
+    /// Giving back what a player's lapsed holds set aside: nobody's request, and nothing the second time.
+    Settle(PlayerId),
+}
+
+/// What a lane answers.
+pub enum Done {
+    /// What became of a mutation.
+    Verdict(Verdict),
+    /// How many holds lapsed.
+    Settled(usize),
+}
 
 /// What a lane does with a batch.
 pub struct Ledger {
@@ -28,25 +44,33 @@ const SLOTS: u16 = 32;
 
 #[async_trait]
 impl Batcher for Ledger {
-    type Work = Mutation;
-    type Answer = Verdict;
+    type Work = Work;
+    type Answer = Done;
 
-    async fn run(&self, lane: LaneId, batch: &[Mutation]) -> Result<Vec<Verdict>, BatchError> {
+    async fn run(&self, lane: LaneId, batch: &[Work]) -> Result<Vec<Done>, BatchError> {
         // One set of rules for the whole batch: a reload in the middle is seen by the next one.
         let rules = self.rules.load_full();
         let mut keys = BatchKeys::new(&rules.assets);
-        for mutation in batch {
-            keys.add(mutation);
+        for work in batch {
+            match work {
+                Work::Mutation(mutation) => keys.add(mutation),
+                Work::Settle(player) => keys.add_player(player),
+            }
         }
         let (mut book, transaction) = self.store.open(keys).await.map_err(batch_error)?;
         let deciding = trace::decide();
-        let verdicts: Vec<Verdict> =
-            deciding.in_scope(|| batch.iter().map(|mutation| decide(&mut book, &rules, mutation)).collect());
-        trace::decided(&deciding, &verdicts);
+        let answers: Vec<Done> = deciding.in_scope(|| {
+            let answer = |work: &Work| match work {
+                Work::Mutation(mutation) => Done::Verdict(decide(&mut book, &rules, mutation)),
+                Work::Settle(player) => Done::Settled(settle(&mut book, &rules, player)),
+            };
+            batch.iter().map(answer).collect()
+        });
+        trace::decided(&deciding, &answers);
         drop(deciding);
         let slot = i16::try_from(self.slot_offset.wrapping_add(lane.number()) % SLOTS).unwrap_or_default();
         transaction.commit(book.into_journal(), slot).await.map_err(batch_error)?;
-        Ok(verdicts)
+        Ok(answers)
     }
 }
 
@@ -74,12 +98,26 @@ impl Handlers {
         let lane = mutation.lane_key().to_owned();
         let line = Line::of(&mutation);
         let (span, method) = (trace::mutation(&mutation), mutation.action.method());
-        let answer = self.lanes.submit(lane.as_bytes(), mutation, deadline).instrument(span.clone()).await;
+        let submitted = self.lanes.submit(lane.as_bytes(), Work::Mutation(mutation), deadline);
+        let answer = match submitted.instrument(span.clone()).await {
+            Ok(Done::Verdict(verdict)) => Ok(verdict),
+            Ok(Done::Settled(_)) => Err(Refused::Fault),
+            Err(refused) => Err(refused),
+        };
         self.tally.count(&answer);
         figures::count(method, &answer);
         trace::answered(&span, &answer);
         span.in_scope(|| line.log(&answer));
         answer
+    }
+
+    /// Gives back what the player's lapsed holds set aside, without a request; returns how many lapsed.
+    pub(super) async fn settle(&self, player: PlayerId) -> Result<usize, Refused> {
+        let lane = player.clone();
+        match self.lanes.submit(lane.as_str().as_bytes(), Work::Settle(player), None).await? {
+            Done::Settled(holds) => Ok(holds),
+            Done::Verdict(_) => Err(Refused::Fault),
+        }
     }
 }
 

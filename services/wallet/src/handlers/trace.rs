@@ -4,6 +4,7 @@ use auric_lanes::Refused;
 use tracing::{Span, field, info_span};
 
 use super::line::{refused_word, word};
+use super::mutate::Done;
 use crate::domain::{Mutation, Verdict};
 
 /// The span of one mutation, which its batch links to.
@@ -33,12 +34,13 @@ pub fn decide() -> Span {
 }
 
 /// Writes into the span of [`decide`] what was decided.
-pub fn decided(span: &Span, verdicts: &[Verdict]) {
+pub fn decided(span: &Span, answers: &[Done]) {
     if span.is_disabled() {
         return;
     }
     let (mut applied, mut replayed, mut refused) = (0_u64, 0_u64, 0_u64);
-    for verdict in verdicts {
+    for answer in answers {
+        let Done::Verdict(verdict) = answer else { continue };
         match verdict {
             Verdict::Answered { replayed: true, .. } => replayed += 1,
             Verdict::Answered { outcome: Ok(_), .. } => applied += 1,

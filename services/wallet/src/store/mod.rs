@@ -67,6 +67,9 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
     /// Reads open holds, in the order of their names.
     async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError>;
 
+    /// Reads the names of up to `limit` open holds whose time is up, with the first player of each, in the order of players and holds.
+    async fn lapsed(&self, after: Option<&Lapsed>, limit: u32) -> Result<Vec<Lapsed>, StoreError>;
+
     /// Reads up to `limit` payments, in the order of their names, as they were at one moment.
     async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError>;
 
@@ -153,6 +156,15 @@ pub struct HoldsQuery {
     pub after: Option<HoldId>,
     /// At most this many.
     pub limit: u32,
+}
+
+/// The name of an open hold whose time is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lapsed {
+    /// Whose: a hold that lapses is of one player alone.
+    pub player: PlayerId,
+    /// Which.
+    pub hold: HoldId,
 }
 
 /// Which used retail tokens to read.

@@ -10,8 +10,8 @@ use auric_ids::{HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
 use auric_wallet::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
 use auric_wallet::store::{
-    EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait, WalletStore,
-    WalletTx,
+    EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed, Portrait,
+    WalletStore, WalletTx,
 };
 
 /// Where one transaction fails.
@@ -158,6 +158,10 @@ impl WalletStore for FaultyStore {
 
     async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError> {
         self.store.holds(query).await
+    }
+
+    async fn lapsed(&self, after: Option<&Lapsed>, limit: u32) -> Result<Vec<Lapsed>, StoreError> {
+        self.store.lapsed(after, limit).await
     }
 
     async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {

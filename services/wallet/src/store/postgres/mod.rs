@@ -18,8 +18,8 @@ use sqlx::{Postgres, Transaction};
 
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
 use super::{
-    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait,
-    WalletStore, WalletTx,
+    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
+    Portrait, WalletStore, WalletTx,
 };
 use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
 
@@ -204,6 +204,25 @@ impl WalletStore for PostgresStore {
         .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn lapsed(&self, after: Option<&Lapsed>, limit: u32) -> Result<Vec<Lapsed>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT player_id, hold_id
+             FROM holds
+             WHERE state = 'held'
+               AND (player_id, hold_id) > ($1, $2)
+               AND expires_at <= clock_timestamp()
+             ORDER BY player_id, hold_id
+             LIMIT $3",
+        )
+        .bind(after.map_or("", |lapsed| lapsed.player.as_str()))
+        .bind(after.map_or("", |lapsed| lapsed.hold.as_str()))
+        .bind(i64::from(limit))
+        .fetch_all(&self.pool)
+        .traced(sql("SELECT holds"))
+        .await?;
+        rows.into_iter().map(|(player, hold)| Ok(Lapsed { player: id(player)?, hold: id(hold)? })).collect()
     }
 
     async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {

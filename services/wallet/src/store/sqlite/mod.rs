@@ -21,8 +21,8 @@ use sqlx::{Sqlite, Transaction};
 
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
 use super::{
-    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Portrait,
-    WalletStore, WalletTx,
+    EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
+    Portrait, WalletStore, WalletTx,
 };
 use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
 
@@ -175,6 +175,26 @@ impl WalletStore for SqliteStore {
         .traced(sql("SELECT holds"))
         .await?;
         rows.into_iter().map(HoldDbRow::into_kept).collect()
+    }
+
+    async fn lapsed(&self, after: Option<&Lapsed>, limit: u32) -> Result<Vec<Lapsed>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT player_id, hold_id
+             FROM holds
+             WHERE state = 'held'
+               AND (player_id, hold_id) > (?1, ?2)
+               AND expires_at <= ?3
+             ORDER BY player_id, hold_id
+             LIMIT ?4",
+        )
+        .bind(after.map_or("", |lapsed| lapsed.player.as_str()))
+        .bind(after.map_or("", |lapsed| lapsed.hold.as_str()))
+        .bind(self.clock.now().micros())
+        .bind(i64::from(limit))
+        .fetch_all(&self.database.readers)
+        .traced(sql("SELECT holds"))
+        .await?;
+        rows.into_iter().map(|(player, hold)| Ok(Lapsed { player: id(player)?, hold: id(hold)? })).collect()
     }
 
     async fn payments(&self, after: Option<&PaymentKey>, limit: u32) -> Result<Vec<KeptPayment>, StoreError> {

@@ -6,6 +6,7 @@ mod credits;
 mod faults;
 mod holds;
 mod idempotency;
+mod jobs;
 mod lanes;
 mod ledger;
 mod model;
