@@ -10,8 +10,9 @@ use auric_wallet::StartError;
 use thiserror::Error;
 use tonic::Code;
 
-/// The reason of an answer that is final although its code is `ABORTED`.
+/// The reasons of answers that are final although their code is `ABORTED`: their keys keep them.
 const STALE_VERSION: &str = "STALE_VERSION";
+const PREVIEW_OUTDATED: &str = "PREVIEW_OUTDATED";
 
 /// Everything that can end a command. `docs/operations.md` has the table of exit codes.
 #[derive(Debug, Error)]
@@ -114,8 +115,8 @@ impl Fault {
         match self {
             Self::OutputClosed => 0,
             Self::Other(_) => 1,
-            // The one abort that a rule decides: its key keeps the answer, so that the outcome is known.
-            Self::Problem { problem, .. } if problem.reason == STALE_VERSION => 3,
+            // The aborts that a rule decides: the key keeps the answer, so that the outcome is known.
+            Self::Problem { problem, .. } if [STALE_VERSION, PREVIEW_OUTDATED].contains(&problem.reason.as_str()) => 3,
             Self::Problem { problem, .. } => match problem.code {
                 Code::InvalidArgument | Code::OutOfRange => 2,
                 Code::FailedPrecondition
@@ -243,9 +244,13 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
                 .to_owned()
         }
         "CLAIM_MADE" => "the reward was paid: nothing is left to do".to_owned(),
-        STALE_VERSION => {
-            "read the balance, decide again, and send under a new key: this key keeps its answer".to_owned()
-        }
+        STALE_VERSION => "read it again, decide again, and send under a new key: this key keeps its answer".to_owned(),
+        PREVIEW_OUTDATED => "preview again, and dissolve under a new key: this key keeps its answer".to_owned(),
+        "ESPRIT_LOCKED" => "`auric collection lock PLAYER ESPRIT --off` lets it be dissolved".to_owned(),
+        "ESPRIT_IN_TEAM" => "`auric collection team clear PLAYER PLACE` takes it out of the team".to_owned(),
+        "ESPRIT_EQUIPPED" => "`auric collection unequip PLAYER PIECE` puts away what it wears".to_owned(),
+        "ESPRIT_NOT_FOUND" => "`auric collection list PLAYER` shows what there is".to_owned(),
+        "EQUIPMENT_NOT_FOUND" => "`auric collection equipment PLAYER` shows what there is".to_owned(),
         "HOLD_ID_REUSED" => "use a new name for the hold, under a new key".to_owned(),
         "HOLD_ENDED" => "`auric wallet hold HOLD` shows how it ended".to_owned(),
         "ABOVE_HELD" => "ask for at most what is held, under a new key: this key keeps its answer".to_owned(),
@@ -259,7 +264,9 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
         "FREE_SUMMON_USED" => "pay with another --cost, or wait, under a new key: this key keeps its answer".to_owned(),
         "LIMIT_REACHED" => "ask for at most what is left, under a new key: this key keeps its answer".to_owned(),
         "SUMMON_NOT_FOUND" => "it may still arrive: to be sure, send the summon again under this key".to_owned(),
-        "OPERATION_NOT_FOUND" => "`auric summon operations --all` shows how it ended".to_owned(),
+        "OPERATION_NOT_FOUND" => {
+            "`auric summon operations --all` or `auric collection operations --all` shows how it ended".to_owned()
+        }
         "COLLECTION_FULL" => "let the player make room, then ask under a new key: this key keeps its answer".to_owned(),
         "MUTATION_VOIDED" => "use a new key: what this one was for never happens".to_owned(),
         reason::INVALID_ARGUMENT => "correct the request; nothing was stored, and the key is still unused".to_owned(),
@@ -291,6 +298,8 @@ mod tests {
         assert_eq!(number(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED"), 3);
         assert_eq!(number(Code::NotFound, "MUTATION_NOT_SEEN"), 3);
         assert_eq!(number(Code::Aborted, "STALE_VERSION"), 3);
+        assert_eq!(number(Code::Aborted, "PREVIEW_OUTDATED"), 3);
+        assert_eq!(number(Code::Aborted, "ESPRIT_BUSY"), 4);
         assert_eq!(number(Code::Aborted, "CONTENDED"), 4);
         assert_eq!(number(Code::Unavailable, "UNAVAILABLE"), 4);
         assert_eq!(number(Code::DeadlineExceeded, ""), 4);

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod ask;
 #[cfg(test)]
+mod collection;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod guide;

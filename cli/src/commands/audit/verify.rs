@@ -24,7 +24,7 @@ Examples:
   auric audit verify
   auric audit verify --player discord:1
   auric audit verify --json | jq '.faults[].kind'
-  auric audit verify --cross-service         every summon: paid if and only if delivered, in all three databases
+  auric audit verify --cross-service         every summon, upgrade and dissolve: paid if and only if done, in all three databases
 
 Exit codes: 0 whole · 4 the verification was cut · 6 there are faults")]
 pub struct Verify {
@@ -32,7 +32,7 @@ pub struct Verify {
     #[arg(long)]
     player: Option<String>,
 
-    /// Compares the ends of every summon in the databases of summon, the wallet and the collection instead.
+    /// Compares the ends of every summon, upgrade and dissolve in the databases of summon, the wallet and the collection instead.
     #[arg(long, conflicts_with = "player")]
     cross_service: bool,
 

@@ -73,9 +73,10 @@ impl CollectionService for Edge {
 
     async fn get_esprit(&self, request: Request<api::GetEspritRequest>) -> Answer<api::GetEspritResponse> {
         let (player, id) = reads::esprit(request.get_ref())?;
+        let is_kept_good = !request.get_ref().uncached;
         let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
         let view = View::new(&portrait, &rules.catalog);
-        let found = match view.esprit(&id) {
+        let found = match view.esprit(&id).filter(|_| is_kept_good) {
             Some(esprit) => Some(esprit.clone()),
             // One that was dissolved is kept, and shown to whoever knows its id.
             None => self.handlers.esprit(&player, &id).await.map_err(|error| status::of_read(&error))?,

@@ -79,6 +79,8 @@ pub enum Kind {
     HoldDiffers,
     /// The collection's end is not as the operation says.
     PartDiffers,
+    /// An esprit is not what the collection's log made of it.
+    EspritDiffers,
     /// Something is held for an operation that nobody knows.
     HoldWithoutOperation,
     /// Something is promised or delivered for an operation that nobody knows.
@@ -92,6 +94,7 @@ impl Kind {
             Self::DecisionDiffers => "DECISION_DIFFERS",
             Self::HoldDiffers => "HOLD_DIFFERS",
             Self::PartDiffers => "PART_DIFFERS",
+            Self::EspritDiffers => "ESPRIT_DIFFERS",
             Self::HoldWithoutOperation => "HOLD_WITHOUT_OPERATION",
             Self::PartWithoutOperation => "PART_WITHOUT_OPERATION",
         }

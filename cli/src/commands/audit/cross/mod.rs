@@ -1,10 +1,13 @@
-//! `auric audit verify --cross-service`: whether every operation's ends agree in all three databases.
+//! `auric audit verify --cross-service`: whether every operation's ends agree in all databases.
 //!
-//! First every operation of the log is compared with its hold and its part. Then the other way round: every part, and every hold that is open, must be of
+//! Of summons, first every operation of the log is compared with its hold and its part. Then the other way round: every part, and every hold that is open, must be of
 //! an operation that the log knows. What began while this ran is asked for by its name, so that traffic is no fault: BEGIN is durable before anybody is
 //! asked for anything. Bounded: [`PAGE`] at a time, [`AT_ONCE`] calls under way; of each operation only its id is kept.
+//!
+//! Then what the collection coordinates itself: [`deeds`].
 
 mod compare;
+mod deeds;
 mod read;
 
 use std::collections::HashSet;
@@ -60,6 +63,7 @@ pub async fn run(settings: &Settings, is_quiet: bool, output: Output) -> Result<
     let known = operations(&services, &mut report, &bar).await?;
     holds(&services, &known, &mut report, &bar).await?;
     parts(&services, &known, &mut report, &bar).await?;
+    deeds::verify(&services, &mut report, &bar).await?;
     bar.finish_and_clear();
     report.whole = report.faults.is_empty();
     output.show(&report, |report| text(report, output))?;
@@ -76,7 +80,7 @@ async fn operations(services: &Services, report: &mut Report, bar: &ProgressBar)
         let compared: Vec<Ends> = compared.try_collect().await?;
         for ends in compared {
             known.insert(ends.told.operation_id.clone());
-            note(report, &ends);
+            report.note(&ends.told.operation_id, &ends.told.player_id, compare(&ends));
         }
         bar.set_message(format!("{} operations", known.len()));
         token = next;
@@ -91,19 +95,21 @@ async fn ends(services: &Services, told: Told) -> Result<Ends, Fault> {
     Ok(Ends { told, hold, part })
 }
 
-fn note(report: &mut Report, ends: &Ends) {
-    match compare(ends) {
-        Verdict::Agree => report.operations_compared = report.operations_compared.saturating_add(1),
-        Verdict::Pending => report.operations_pending = report.operations_pending.saturating_add(1),
-        Verdict::Differ(differ) => {
-            report.operations_compared = report.operations_compared.saturating_add(1);
-            report.faults.extend(differ.into_iter().map(|difference| FaultDocument {
-                operation_id: ends.told.operation_id.clone(),
-                player_id: ends.told.player_id.clone(),
-                kind: difference.kind,
-                message: difference.message,
-            }));
-        }
+impl Report {
+    /// Notes how the ends of one operation stand to each other.
+    fn note(&mut self, operation_id: &str, player_id: &str, verdict: Verdict) {
+        let differ = match verdict {
+            Verdict::Pending => return self.operations_pending = self.operations_pending.saturating_add(1),
+            Verdict::Agree => Vec::new(),
+            Verdict::Differ(differ) => differ,
+        };
+        self.operations_compared = self.operations_compared.saturating_add(1);
+        self.faults.extend(differ.into_iter().map(|difference| FaultDocument {
+            operation_id: operation_id.to_owned(),
+            player_id: player_id.to_owned(),
+            kind: difference.kind,
+            message: difference.message,
+        }));
     }
 }
 

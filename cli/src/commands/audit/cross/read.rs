@@ -21,8 +21,8 @@ const HOLD: &str = "summon:";
 /// The three services of a summon.
 pub struct Services {
     summon: Client,
-    wallet: Client,
-    collection: Client,
+    pub wallet: Client,
+    pub collection: Client,
 }
 
 /// Something that a service keeps for an operation.
@@ -132,7 +132,7 @@ impl Services {
 }
 
 /// Takes apart what is absent from what went wrong.
-fn found<T>(client: &Client, answered: Result<Response<T>, Status>) -> Result<Option<T>, Fault> {
+pub fn found<T>(client: &Client, answered: Result<Response<T>, Status>) -> Result<Option<T>, Fault> {
     match answered {
         Ok(answer) => Ok(Some(answer.into_inner())),
         Err(status) if status.code() == Code::NotFound => Ok(None),

@@ -139,7 +139,11 @@ async fn a_summoned_esprit_is_seen_with_all_that_its_species_says() {
     // What was answered is on the disk: another process sees the same.
     served.collection.clone().close().await;
     let collection = Collection::open(&served.config).await.unwrap();
-    let request = GetEspritRequest { player_id: "p".to_owned(), esprit_id: esprit.esprit_id.clone() };
+    let request = GetEspritRequest {
+        player_id: "p".to_owned(),
+        esprit_id: esprit.esprit_id.clone(),
+        ..GetEspritRequest::default()
+    };
     let found = CollectionServiceClient::new(collection.routes()).get_esprit(request).await.unwrap().into_inner();
     assert_eq!(found.esprit.as_ref(), Some(esprit));
 }
@@ -170,7 +174,11 @@ async fn every_refusal_has_its_reason_and_its_code() {
 
     let nothing = GetParticipationRequest { operation_id: operation(9) };
     assert_eq!(participant.get_participation(nothing).await.unwrap_err().code(), Code::NotFound);
-    let nobody = GetEspritRequest { player_id: "p".to_owned(), esprit_id: "e".to_owned() };
+    let nobody = GetEspritRequest {
+        player_id: "p".to_owned(),
+        esprit_id: "e".to_owned(),
+        ..GetEspritRequest::default()
+    };
     let missing = served.reader().get_esprit(nobody).await.unwrap_err();
     assert_eq!((missing.code(), problem(&missing).reason.as_str()), (Code::NotFound, "ESPRIT_NOT_FOUND"));
 }
