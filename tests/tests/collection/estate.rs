@@ -1,16 +1,18 @@
 //! A wallet over gRPC on loopback, and copies of the collection over one database, with players who have something.
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use auric_api::collection::v1::collection_service_client::CollectionServiceClient;
 use auric_api::wallet::v1 as wallet;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_client::Channel;
 use auric_collection::domain::{
     Action, Ask, Commit, Deed, Effect, Esprit, Grant, Granted, Intent, Outcome, Plan, Prepare, Request, Rules, Verdict,
 };
-use auric_collection::{Coordination, Failed, Handlers};
+use auric_collection::{Collection, Coordination, Failed, Handlers};
 use auric_db::{Database, PostgresSettings};
 use auric_ids::{EspritId, OperationId, PlayerId};
 use auric_keys::MutationKey;
@@ -20,7 +22,7 @@ use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
 use auric_tests::tree;
 use auric_time::{Clock, SystemClock};
 use auric_twophase::store::{Listing, Operations};
-use auric_twophase::{Decision, Operation, Participant, State};
+use auric_twophase::{Decision, Operation, Participant, Settings, State};
 use auric_wallet::{Wallet, WalletConfig};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,8 @@ const SPECIES: [&str; 2] = ["emberling", "pebblekin"];
 pub struct Estate {
     pub copies: Vec<Arc<Handlers>>,
     pub faults: Arc<Faults>,
+    /// Where each copy answers.
+    pub addresses: Vec<SocketAddr>,
     wallet: WalletServiceClient<Channel>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -48,10 +52,19 @@ pub struct Estate {
 impl Estate {
     /// One copy, each service on a SQLite file.
     pub async fn sqlite() -> Self {
+        Self::sqlite_with(SETTINGS).await
+    }
+
+    /// The same, and nothing is found soon.
+    pub async fn patient_sqlite() -> Self {
+        Self::sqlite_with(Settings { lease: Duration::from_secs(10), ..SETTINGS }).await
+    }
+
+    async fn sqlite_with(settings: Settings) -> Self {
         let file = || SqliteDatabase::create().expect("a folder");
         let bases = [file(), file()];
         let urls = bases.each_ref().map(|file| format!("sqlite://{}", file.path().display()));
-        Self::over(Box::new(bases), urls, 1).await
+        Self::over(Box::new(bases), urls, 1, settings).await
     }
 
     /// Several copies over one PostgreSQL database, and the wallet over another.
@@ -61,10 +74,15 @@ impl Estate {
             PostgresDatabase::empty().await.expect("a database"),
         ];
         let urls = bases.each_ref().map(|database| database.url().to_owned());
-        Self::over(Box::new(bases), urls, copies).await
+        Self::over(Box::new(bases), urls, copies, SETTINGS).await
     }
 
-    async fn over(bases: Box<dyn Any + Send + Sync>, [wallet_url, collection_url]: [String; 2], copies: usize) -> Self {
+    async fn over(
+        bases: Box<dyn Any + Send + Sync>,
+        [wallet_url, collection_url]: [String; 2],
+        copies: usize,
+        settings: Settings,
+    ) -> Self {
         let game = tree::root().join("game");
         auric_wallet::migrate(&wallet_url).await.expect("migrated");
         auric_collection::migrate(&collection_url).await.expect("migrated");
@@ -76,7 +94,7 @@ impl Estate {
         let faults = Arc::new(Faults::default());
         let loaded = auric_collection::catalog::load(&game).expect("a catalog");
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
-        let mut started = Vec::new();
+        let (mut started, mut addresses) = (Vec::new(), Vec::new());
         for _ in 0..copies {
             let database = Database::connect(&collection_url, PostgresSettings::default()).await.expect("a database");
             let clock = Arc::new(SystemClock);
@@ -85,19 +103,35 @@ impl Estate {
             let coordination = Coordination {
                 operations: Operations::new(database.clone(), Arc::clone(&clock) as Arc<dyn Clock>),
                 participants: vec![Arc::new(FaultyParticipant::new(way, Arc::clone(&faults)))],
-                settings: SETTINGS,
+                settings,
             };
             let lanes = LanesConfig::default().settings("collection", database.has_one_writer());
             let store = auric_collection::store::on(database, clock);
             let store = Arc::new(FaultyStore::new(store, Arc::clone(&faults)));
-            started.push(Arc::new(Handlers::start(store, rules.clone(), lanes, Some(coordination))));
+            let handlers = Arc::new(Handlers::start(store, rules.clone(), lanes, Some(coordination)));
+            let (routes, names) = (Collection::of(Arc::clone(&handlers)).routes(), Collection::service_names());
+            // It is closed with the other copies.
+            addresses.push(serve(&tasks, &stop, Services { routes, names, serving: None }, async {}).await);
+            started.push(handlers);
         }
         let wallet = auric_client::wallet(client(at_wallet, "test")).await.expect("a channel");
-        Self { copies: started, faults, wallet, stop, tasks, _bases: bases }
+        Self { copies: started, faults, addresses, wallet, stop, tasks, _bases: bases }
+    }
+
+    /// A copy, over gRPC and without a client that asks again.
+    pub async fn client(&self, copy: usize) -> CollectionServiceClient<tonic::transport::Channel> {
+        let url = format!("http://{}", self.addresses[copy % self.addresses.len()]);
+        let channel = tonic::transport::Endpoint::from_shared(url).expect("a URL").connect().await;
+        CollectionServiceClient::new(channel.expect("it listens"))
     }
 
     /// Gives a player units.
     pub async fn grant(&self, player: &str, asset: &str, amount: i64) {
+        self.grant_under(player, asset, amount, &format!("grant:{player}:{asset}")).await;
+    }
+
+    /// The same, under another key.
+    pub async fn grant_under(&self, player: &str, asset: &str, amount: i64, key: &str) {
         let leg = wallet::Leg {
             player_id: player.to_owned(),
             asset_id: asset.to_owned(),
@@ -106,7 +140,7 @@ impl Estate {
             ..wallet::Leg::default()
         };
         let request = wallet::PostRequest {
-            idempotency_key: format!("grant:{player}:{asset}"),
+            idempotency_key: key.to_owned(),
             legs: vec![leg],
             reason: "test".to_owned(),
             ..wallet::PostRequest::default()
@@ -218,6 +252,9 @@ impl Estate {
 
     /// Stops everything.
     pub async fn stop(self) {
+        for copy in &self.copies {
+            copy.end_streams();
+        }
         for copy in &self.copies {
             copy.close().await;
         }

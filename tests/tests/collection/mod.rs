@@ -1,5 +1,6 @@
 //! Upgrades and dissolves over the collection and the wallet: paid if and only if done.
 
+mod edge;
 mod estate;
 mod faulty;
 mod matrix;
