@@ -140,12 +140,18 @@ fn catalog_line(settings: &Settings, catalog: Result<&Path, &Fault>) -> Line {
 
 fn whole_catalog(settings: &Settings, folder: &Path) -> Result<String, Fault> {
     let wallet = check_catalog::<Wallet>(folder)?;
-    let species = check_catalog::<Collection>(folder)?.species;
-    let banners = check_catalog::<Summon>(folder)?.banners;
+    let collection = check_catalog::<Collection>(folder)?;
+    let summon = check_catalog::<Summon>(folder)?;
     if settings.has_gateway() || folder.join("products.toml").exists() {
         check_catalog::<Gateway>(folder)?;
     }
-    let auric_wallet::CatalogSummary { assets, hash, .. } = wallet;
+    let auric_wallet::CatalogSummary { assets, hash } = wallet;
+    let unknown = collection.assets.iter().chain(&summon.assets).find(|(_, asset)| !assets.contains(asset));
+    if let Some((place, asset)) = unknown {
+        let reason = format!("{place}: {asset} is no asset of assets.toml that is in use");
+        return Err(Fault::Catalog { folder: folder.to_owned(), reason });
+    }
+    let (assets, species, banners) = (assets.len(), collection.species, summon.banners);
     Ok(format!("{}: {assets} assets, {hash}; {species} species, {banners} banners", folder.display()))
 }
 

@@ -155,7 +155,7 @@ impl Ports {
     fn catalog(&self) -> ReadyCatalog {
         ReadyCatalog {
             folder: self.wallet.catalog.clone(),
-            assets: self.wallet.summary.assets,
+            assets: self.wallet.summary.assets.len(),
             species: self.collection.summary.species,
             banners: self.summon.summary.banners,
             hash: self.wallet.summary.hash.clone(),

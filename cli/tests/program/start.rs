@@ -3,7 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::{Served, Up, auric, folder, game_without_assets, run};
+use crate::support::{Served, Up, auric, folder, game, run};
 
 #[test]
 fn the_first_start_makes_everything_and_the_next_has_it() {
@@ -59,8 +59,7 @@ fn a_stop_does_not_wait_for_a_lease() {
 #[test]
 fn services_that_are_served_apart_find_each_other() {
     let folder = folder();
-    let game = game_without_assets(folder.path(), "game");
-    std::fs::write(game.join("assets.toml"), "[azurites]\nkind = \"currency\"\n").unwrap();
+    game(folder.path(), "game");
     let migrated = run(folder.path(), &["migrate", "--json"]);
     assert_eq!(migrated.code, 0, "{}", migrated.stderr);
     let document = migrated.json();
@@ -207,4 +206,35 @@ fn check_tells_what_is_absent_from_what_is_wrong() {
 
     let mistyped = auric(folder.path(), &["check", "--json"]).env("AURIC_TIMEOUT_SECONDS", "soon").output().unwrap();
     assert_eq!(mistyped.status.code(), Some(5));
+}
+
+/// Each service reads its own files; whether they fit together is told by `auric check`.
+#[test]
+fn a_price_in_an_asset_that_nobody_has_is_named() {
+    for (file, from, to, place) in [
+        (
+            "banners.toml",
+            "token = \"summon_token\"\namount = 1",
+            "token = \"summon_tokens\"\namount = 1",
+            "banners.standard.costs.token",
+        ),
+        ("collection.toml", "asset = \"lumees\", base = 50", "asset = \"lumes\", base = 50", "upgrade.costs.common"),
+        (
+            "rarities.toml",
+            "asset = \"shards\", amount = 5 ",
+            "asset = \"sherds\", amount = 5 ",
+            "rarities.common.dissolve_rewards",
+        ),
+    ] {
+        let folder = folder();
+        let game = game(folder.path(), "game");
+        let text = std::fs::read_to_string(game.join(file)).unwrap();
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(text, changed, "{file}");
+        std::fs::write(game.join(file), changed).unwrap();
+        let check = run(folder.path(), &["check", "--json"]);
+        assert_eq!(check.code, 5, "{}", check.stdout);
+        let (asset, said) = (to.split('"').nth(1).unwrap(), check.stdout);
+        assert!(said.contains(&format!("{file}: {place}: {asset} is no asset of assets.toml")), "{said}");
+    }
 }

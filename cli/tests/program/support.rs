@@ -35,6 +35,17 @@ pub fn game_without_assets(folder: &Path, name: &str) -> PathBuf {
     game
 }
 
+/// The shipped catalog, whole, in a folder of its own.
+pub fn game(folder: &Path, name: &str) -> PathBuf {
+    let game = game_without_assets(folder, name);
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../game");
+    for file in std::fs::read_dir(shipped).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), game.join(file.file_name())).unwrap();
+    }
+    game
+}
+
 /// How a command ended.
 pub struct Ended {
     pub code: i32,

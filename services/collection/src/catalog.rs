@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use auric_catalog::{CatalogError, CatalogHash, Source};
-use auric_ids::{RarityId, SpeciesId};
+use auric_ids::{AssetId, RarityId, SpeciesId};
 
 use crate::domain::{Catalog, Rarity, Species};
 use numbers::{CollectionTable, Numbers};
@@ -71,6 +71,8 @@ pub struct CatalogSummary {
     pub equipment: usize,
     /// How many synergies there are.
     pub synergies: usize,
+    /// Each asset that something costs or gives, behind its place such as `rarities.toml: rare.dissolve_rewards`.
+    pub assets: Vec<(String, AssetId)>,
 }
 
 impl CatalogSummary {
@@ -83,8 +85,20 @@ impl CatalogSummary {
             rarities: catalog.rarities.len(),
             equipment: catalog.equipment.len(),
             synergies: catalog.synergies.len(),
+            assets: named_assets(catalog),
         }
     }
+}
+
+fn named_assets(catalog: &Catalog) -> Vec<(String, AssetId)> {
+    let costs = catalog.upgrades.iter().flat_map(|(rarity, costs)| {
+        costs.iter().map(move |cost| (format!("{COLLECTION}: upgrade.costs.{rarity}"), cost.asset.clone()))
+    });
+    let rewards = catalog.rarities.iter().flat_map(|(id, rarity)| {
+        let rewards = rarity.dissolve_rewards.iter();
+        rewards.map(move |reward| (format!("{RARITIES}: rarities.{id}.dissolve_rewards"), reward.asset.clone()))
+    });
+    costs.chain(rewards).collect()
 }
 
 impl Kind {

@@ -8,10 +8,12 @@ mod tables;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use auric_catalog::{CatalogError, CatalogHash, Source};
+use auric_ids::AssetId;
 
-use crate::domain::{Banners, Loot, pity::Scheme};
+use crate::domain::{Banner, Banners, CostOption, Loot, pity::Scheme};
 
 /// The file with the species; the collection's own.
 const ESPRITS: &str = "esprits.toml";
@@ -41,13 +43,24 @@ pub struct CatalogSummary {
     pub hash: String,
     /// How many banners there are.
     pub banners: usize,
+    /// Each asset that something costs, behind its place such as `banners.toml: banners.standard.costs.token`.
+    pub assets: Vec<(String, AssetId)>,
 }
 
 impl CatalogSummary {
     /// Sums up `banners`.
     #[must_use]
     pub fn of(banners: &Banners) -> Self {
-        Self { hash: banners.hash.to_string(), banners: banners.len() }
+        let of_banner = |banner: &Arc<Banner>| {
+            let place = format!("{BANNERS}: banners.{}.costs", banner.id);
+            let named = |cost: &CostOption| {
+                let (asset, _) = cost.total(1)?;
+                Some((format!("{place}.{}", cost.id), asset.clone()))
+            };
+            banner.costs.iter().filter_map(named).collect::<Vec<_>>()
+        };
+        let assets = banners.iter().flat_map(of_banner).collect();
+        Self { hash: banners.hash.to_string(), banners: banners.len(), assets }
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod tables;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use auric_catalog::{CatalogError, CatalogHash, Source};
@@ -31,15 +31,16 @@ pub struct Loaded {
 pub struct CatalogSummary {
     /// The catalog's SHA-256, 64 hexadecimal digits.
     pub hash: String,
-    /// How many assets there are.
-    pub assets: usize,
+    /// The assets that can be moved: those that are not retired.
+    pub assets: BTreeSet<AssetId>,
 }
 
 impl CatalogSummary {
     /// Sums up `assets`.
     #[must_use]
     pub fn of(assets: &Assets) -> Self {
-        Self { hash: assets.hash.to_string(), assets: assets.len() }
+        let in_use = assets.iter().filter(|(_, asset)| !asset.retired).map(|(id, _)| id.clone());
+        Self { hash: assets.hash.to_string(), assets: in_use.collect() }
     }
 }
 
