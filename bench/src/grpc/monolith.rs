@@ -10,7 +10,7 @@ use auric_auth::Door;
 use auric_edge::Decoder;
 use auric_server::{Services, Stop, metadata};
 use auric_status::{BadField, Problem};
-use auric_summon::domain::{Ask, Outcome, Plan, Price, Pull, Unstored};
+use auric_summon::domain::{Ask, Outcome, Plan, Price, Pull, Unstored, Wanted};
 use auric_time::Timestamp;
 use tokio_stream::Empty;
 use tonic::metadata::MetadataMap;
@@ -76,6 +76,10 @@ impl SummonService for Edge {
     }
 
     async fn get_banner(&self, _: Request<api::GetBannerRequest>) -> Answered<api::GetBannerResponse> {
+        Err(only_summons())
+    }
+
+    async fn exchange_spark(&self, _: Request<api::ExchangeSparkRequest>) -> Answered<api::ExchangeSparkResponse> {
         Err(only_summons())
     }
 
@@ -160,7 +164,7 @@ fn ask(metadata: &MetadataMap, request: &api::SummonRequest) -> Result<Ask, Stat
             None
         }
     };
-    let ask = || Some(Ask { key, player: player?, banner: banner?, cost, count: count? });
+    let ask = || Some(Ask { key, player: player?, banner: banner?, wanted: Wanted::Pulls { cost, count: count? } });
     decoder.finish(ask())
 }
 
@@ -180,16 +184,16 @@ fn summon(ask: &Ask, answer: &Answer, plan: &Plan, outcome: &Outcome) -> api::Su
         pity_after: row.after.clone(),
         draws: row.draws.clone(),
         nonce: wide(outcome.nonce),
-        epoch: 0,
         catalog_hash: plan.catalog.to_string(),
         create_time: time,
+        ..api::Pull::default()
     };
     let price = |price: &Price| api::Price { asset_id: price.asset.to_string(), amount: wide(price.amount.units()) };
     api::Summon {
         operation_id: answer.operation.to_string(),
         player_id: ask.player.to_string(),
         banner_id: plan.banner.to_string(),
-        cost_id: plan.cost.to_string(),
+        cost_id: plan.cost.as_ref().map(ToString::to_string).unwrap_or_default(),
         count: narrow(plan.count),
         price: plan.price.as_ref().map(price),
         state: api::SummonState::Delivered.into(),
@@ -198,7 +202,7 @@ fn summon(ask: &Ask, answer: &Answer, plan: &Plan, outcome: &Outcome) -> api::Su
         catalog_hash: plan.catalog.to_string(),
         create_time: time,
         decide_time: time,
-        refusal: String::new(),
+        ..api::Summon::default()
     }
 }
 
@@ -220,7 +224,9 @@ fn refused(refusal: &Refusal) -> Problem {
 fn failed(failed: Failed) -> Status {
     match failed {
         Failed::Store(error) => auric_edge::of_read(SERVICE, &error),
-        Failed::Unstored(Unstored::KeyReused { fields }) => auric_edge::key_reused(&fields, "Summon").into_status(),
+        Failed::Unstored(Unstored::KeyReused { fields, first_method }) => {
+            auric_edge::key_reused(&fields, first_method).into_status()
+        }
         Failed::Unstored(Unstored::BannerNotFound(id)) => {
             Problem::new(Code::NotFound, "BANNER_NOT_FOUND", format!("there is no banner {id} in the catalog in force"))
                 .with("banner_id", &id)

@@ -116,7 +116,7 @@ pub fn decide(
     if let Err(closed) = offer.banner.check_open(time) {
         return Ok(refused(operation, Refusal::BannerClosed { banner: ask.banner.clone(), why: closed.to_string() }));
     }
-    let price = offer.price(ask.count).ok_or_else(|| corrupt("what is free is not summoned here"))?;
+    let price = offer.price(ask.wanted.count()).ok_or_else(|| corrupt("what is free is not summoned here"))?;
     let Some(available_after) = opened.available.checked_sub(price.amount.units()) else {
         let (asset, available, asked) = (price.asset, opened.available, price.amount.units());
         return Ok(refused(operation, Refusal::InsufficientFunds { asset, available, asked }));
@@ -124,12 +124,12 @@ pub fn decide(
 
     let player = &opened.player;
     let mut draws = FairDraws::new(&player.seeds.server, &player.seeds.client, player.nonce);
-    let drawn = pulls(offer.banner, offer.cost, ask.count, &opened.pity, &mut draws);
+    let drawn = pulls(offer.banner, offer.cost, ask.wanted.count(), &opened.pity, &mut draws);
     let pity = drawn.last().map_or_else(|| json(&opened.pity), |last| json(&last.after))?;
     let numbers = opened.pulls.saturating_add(1)..;
     let pulls: Vec<Pull> =
         numbers.zip(drawn).map(|(number, pulled)| pull(&operation, number, pulled)).collect::<Result<_, _>>()?;
-    let count = u64::from(ask.count);
+    let count = u64::from(ask.wanted.count());
     let number = player.last_number.saturating_add(1);
     let delivery = Delivery {
         available_after,
@@ -145,8 +145,10 @@ pub fn decide(
         esprits_after: player.esprits.saturating_add(count),
         price,
     };
-    let what =
-        What::Delivered { plan: offer.plan(ask.count), outcome: Outcome { nonce: player.nonce, epoch: 0, pulls } };
+    let what = What::Delivered {
+        plan: offer.plan(ask.wanted.count()),
+        outcome: Outcome { nonce: player.nonce, epoch: 0, pulls },
+    };
     Ok(Written { answer: Answer { operation, time, what }, delivery: Some(delivery) })
 }
 

@@ -7,7 +7,6 @@ use super::{Failed, Refusal, Summoned, What};
 
 /// Writes it.
 pub fn log(ask: &Ask, trace_id: &TraceId, summoned: &Result<Summoned, Failed>) {
-    let cost = ask.cost.as_ref().map(|cost| format!(" by {cost}")).unwrap_or_default();
     let (mut amount, mut drawn, mut error) = (String::new(), String::new(), None);
     let (mut operation_id, mut is_replayed) = (String::new(), false);
     match summoned {
@@ -28,7 +27,7 @@ pub fn log(ask: &Ask, trace_id: &TraceId, summoned: &Result<Summoned, Failed>) {
     tracing::info!(
         player_id = %ask.player,
         amount,
-        reason = format!("{} of {}{cost}", ask.count, ask.banner),
+        reason = %ask,
         success = error.is_none(),
         error,
         replayed = is_replayed,

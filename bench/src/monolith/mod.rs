@@ -13,7 +13,9 @@ use anyhow::{Context as _, Result};
 use auric_db::StoreError;
 use auric_ids::{AssetId, OperationId, TraceId};
 use auric_keys::Fingerprint;
-use auric_summon::domain::{Ask, BadField, Banner, Banners, CostOption, Pity, Plan, Price, Seeds, Unstored};
+use auric_summon::domain::{
+    Ask, BadField, Banner, Banners, CostOption, Pity, Plan, Price, SUMMON, Seeds, Unstored, Wanted,
+};
 use auric_time::Timestamp;
 use rand::Rng as _;
 use thiserror::Error;
@@ -170,7 +172,7 @@ impl Monolith {
         if let Some(known) = opened.known {
             let fields = ask.fingerprint().differing_fields(&known.fingerprint);
             if ask.fingerprint() != known.fingerprint {
-                return Err(Failed::Unstored(Unstored::KeyReused { fields }));
+                return Err(Failed::Unstored(Unstored::KeyReused { fields, first_method: SUMMON }));
             }
             return Ok(Summoned { answer: known.answer, replayed: true });
         }
@@ -184,18 +186,21 @@ impl Monolith {
             return Err(Unstored::BannerNotFound(ask.banner.clone()));
         };
         let invalid = |path, fault: &str| Unstored::Invalid(BadField { path, fault: fault.to_owned() });
-        let named = match &ask.cost {
+        let Wanted::Pulls { cost, count } = &ask.wanted else {
+            return Err(invalid("species_id", "is not drawn, and the monolith does nothing else"));
+        };
+        let named = match cost {
             Some(id) => banner.cost(id),
             None => banner.costs.first(),
         };
         let cost = named.ok_or_else(|| invalid("cost_id", "is no cost option of the banner"))?;
-        if !banner.allows(cost, ask.count) {
+        if !banner.allows(cost, *count) {
             return Err(invalid("count", "is no count of the banner by this cost option"));
         }
         if banner.limit.is_some() {
             return Err(invalid("banner_id", "has a limit, which the monolith does not count"));
         }
-        match cost.total(ask.count) {
+        match cost.total(*count) {
             Some((asset, _)) => Ok(Offer { banners: &self.banners, banner, cost, asset }),
             None => Err(invalid("cost_id", "is free, and the monolith summons for units only")),
         }
@@ -218,7 +223,8 @@ impl Offer<'_> {
     pub fn plan(&self, count: u32) -> Plan {
         Plan {
             banner: self.banner.id.clone(),
-            cost: self.cost.id.clone(),
+            cost: Some(self.cost.id.clone()),
+            spark: None,
             count,
             price: self.price(count),
             group: self.banner.group.id.clone(),

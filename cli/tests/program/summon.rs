@@ -214,3 +214,31 @@ fn a_hold_that_no_operation_made_is_named() {
     ok(&up.wallet(&reserve));
     assert_eq!(faults(&verify(&up)), [(stranger, "HOLD_WITHOUT_OPERATION".to_owned())]);
 }
+
+#[test]
+fn what_is_taken_for_spark_points_is_delivered_proved_and_shown() {
+    let folder = folder();
+    let game = crate::support::game(folder.path(), "game");
+    let banners = std::fs::read_to_string(game.join("banners.toml")).unwrap();
+    let cheap = banners.replace("price_points = 300", "price_points = 1");
+    assert_ne!(banners, cheap);
+    std::fs::write(game.join("banners.toml"), cheap).unwrap();
+    let up = Up::start(folder.path());
+    let spark = |key: &str| up.summon(&["spark", "premium", "nerissa", "--player", PLAYER, "--key", key, "--json"]);
+    let poor = spark("too-early");
+    assert_eq!(poor.code, 3, "{}{}", poor.stdout, poor.stderr);
+    assert!(poor.stdout.contains("INSUFFICIENT_SPARK_POINTS") || poor.stderr.contains("INSUFFICIENT_SPARK_POINTS"));
+
+    let given = up.wallet(&["post", "--credit", PLAYER, "aether", "300", "--reason", "gift"]);
+    assert_eq!(given.code, 0, "{}", given.stderr);
+    let path = ok(&up.summon(&["path", "premium", "aurelion", "--player", PLAYER, "--json"]));
+    assert_eq!((&path["species_id"], &path["points"]), (&"aurelion".into(), &0.into()), "{path}");
+    ok(&up.summon(&["premium", "--player", PLAYER, "--key", "pull", "--json"]));
+    let taken = ok(&spark("taken"));
+    assert_eq!((&taken["spark_species_id"], &taken["price"]), (&"nerissa".into(), &Value::Null), "{taken}");
+    assert_eq!((&taken["pulls"][0]["exchanged"], &taken["pity"]["spark_points"]), (&true.into(), &0.into()), "{taken}");
+    let proof = ok(&up.summon(&["verify", "--player", PLAYER, "premium", "2", "--json"]));
+    assert_eq!((&proof["verified"], &proof["exchanged"]), (&true.into(), &true.into()), "{proof}");
+    settle(&up);
+    assert_eq!(verify(&up).code, 0);
+}

@@ -8,4 +8,5 @@ mod faults;
 mod matrix;
 mod odds;
 mod races;
+mod spark;
 mod town;

@@ -17,7 +17,7 @@ use auric_ids::{PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_lanes::LanesConfig;
 use auric_server::Services;
-use auric_summon::domain::Ask;
+use auric_summon::domain::{Ask, Wanted};
 use auric_summon::{Failed, Handlers, Start, Summoned};
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
 use auric_tests::tree;
@@ -56,15 +56,25 @@ pub struct Town {
 impl Town {
     /// One copy of summon, each service on a SQLite file.
     pub async fn sqlite() -> Self {
+        Self::sqlite_in(&tree::root().join("game")).await
+    }
+
+    /// The same, with a catalog of its own.
+    pub async fn sqlite_in(game: &Path) -> Self {
         let file = || SqliteDatabase::create().expect("a folder");
-        Self::over(Bases::Sqlite([file(), file(), file()]), 1, &tree::root().join("game"), SETTINGS).await
+        Self::over(Bases::Sqlite([file(), file(), file()]), 1, game, SETTINGS).await
     }
 
     /// One copy of summon, each service on a SQLite file, and nothing is found soon.
     pub async fn patient_sqlite() -> Self {
+        Self::patient_sqlite_in(&tree::root().join("game")).await
+    }
+
+    /// The same, with a catalog of its own.
+    pub async fn patient_sqlite_in(game: &Path) -> Self {
         let file = || SqliteDatabase::create().expect("a folder");
         let settings = Settings { lease: Duration::from_secs(10), ..SETTINGS };
-        Self::over(Bases::Sqlite([file(), file(), file()]), 1, &tree::root().join("game"), settings).await
+        Self::over(Bases::Sqlite([file(), file(), file()]), 1, game, settings).await
     }
 
     /// Several copies of summon over one PostgreSQL database; the wallet and the collection have one of their own each.
@@ -272,10 +282,38 @@ pub fn ask(player: &str, key: &str, banner: &str, cost: Option<&str>, count: u32
         key: MutationKey { caller: "bot".parse().expect("an id"), key: key.parse().expect("a key") },
         player: id(player),
         banner: banner.parse().expect("an id"),
-        cost: cost.map(|cost| cost.parse().expect("an id")),
-        count,
+        wanted: Wanted::Pulls { cost: cost.map(|cost| cost.parse().expect("an id")), count },
     }
 }
+
+/// An exchange of a player's spark points under a key.
+pub fn exchange(player: &str, key: &str, banner: &str, species: &str) -> Ask {
+    Ask { wanted: Wanted::Spark(species.parse().expect("an id")), ..ask(player, key, banner, None, 1) }
+}
+
+/// The catalog in a folder of its own, to be changed.
+pub fn game_copy() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(tree::root().join("game")).expect("a catalog") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
+    }
+    folder
+}
+
+/// A catalog in which an item costs so few points that a test can pull for them.
+pub fn cheap_sparks() -> tempfile::TempDir {
+    let folder = game_copy();
+    let path = folder.path().join("banners.toml");
+    let banners = std::fs::read_to_string(&path).expect("banners");
+    let cheap = banners.replace("price_points = 300", &format!("price_points = {SPARK_PRICE}"));
+    assert_ne!(banners, cheap);
+    std::fs::write(path, cheap).expect("written");
+    folder
+}
+
+/// What an item costs in [`cheap_sparks`].
+pub const SPARK_PRICE: i64 = 3;
 
 /// Whether an operation was delivered.
 pub fn is_delivered(summoned: &Summoned) -> bool {

@@ -1,6 +1,6 @@
 //! `auric summon banners`: what one can summon from.
 
-use auric_api::summon::v1::{Banner, CostOption, ListBannersRequest};
+use auric_api::summon::v1::{Banner, CostOption, ListBannersRequest, SparkOffer};
 use serde::Serialize;
 
 use super::SummonTarget;
@@ -39,6 +39,14 @@ struct BannerDocument {
     limit_pulls: i32,
     limit_period: String,
     pity_group_id: String,
+    /// What spark points buy; nothing where they buy nothing.
+    spark: Option<SparkDocument>,
+}
+
+#[derive(Debug, Serialize)]
+struct SparkDocument {
+    price_points: i64,
+    species_ids: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,6 +82,9 @@ impl From<Banner> for BannerDocument {
             limit_pulls: banner.limit_pulls,
             limit_period: banner.limit_period,
             pity_group_id: banner.pity_group_id,
+            spark: banner
+                .spark
+                .map(|SparkOffer { price_points, species_ids }| SparkDocument { price_points, species_ids }),
         }
     }
 }

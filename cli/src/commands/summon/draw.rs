@@ -91,7 +91,10 @@ pub fn summon_text(summon: &SummonDocument, output: Output) -> String {
         text.push('\n');
     }
     let SummonDocument { player_id, banner_id, count, idempotency_key: key, decide_time: at, refusal, .. } = summon;
-    let price = PriceDocument::text(summon.price.as_ref());
+    let price = match summon.spark_species_id.as_str() {
+        "" => PriceDocument::text(summon.price.as_ref()),
+        species => format!("{species}, for spark points"),
+    };
     let pulls = format!("{} of {banner_id} for {player_id}", grouped(i64::from(*count)));
     // Writing to a String cannot fail.
     let _ = match summon.state {

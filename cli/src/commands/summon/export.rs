@@ -78,7 +78,7 @@ impl Export {
     }
 }
 
-const HEAD: &str = "number,create_time,banner_id,species_id,rarity,featured,esprit_id,operation_id,slot,nonce,epoch,catalog_hash,draws,pity_before,pity_after\n";
+const HEAD: &str = "number,create_time,banner_id,species_id,rarity,featured,esprit_id,operation_id,slot,nonce,epoch,catalog_hash,draws,exchanged,pity_before,pity_after\n";
 
 fn csv(pull: &api::Pull) -> String {
     let featured = pull.featured.map(|featured| featured.to_string()).unwrap_or_default();
@@ -97,6 +97,7 @@ fn csv(pull: &api::Pull) -> String {
         pull.epoch.to_string(),
         pull.catalog_hash.clone(),
         draws,
+        pull.exchanged.to_string(),
         quoted(&pull.pity_before),
         quoted(&pull.pity_after),
     ];
@@ -117,6 +118,6 @@ mod tests {
         let pull = api::Pull { pity_after: r#"{"pulls":1}"#.to_owned(), draws: vec![1, 2], ..api::Pull::default() };
         let line = csv(&pull);
         assert_eq!(line.matches(',').count(), HEAD.matches(',').count());
-        assert!(line.ends_with("1 2,\"\",\"{\"\"pulls\"\":1}\"\n"), "{line}");
+        assert!(line.ends_with("1 2,false,\"\",\"{\"\"pulls\"\":1}\"\n"), "{line}");
     }
 }

@@ -147,12 +147,20 @@ impl VerifyPull {
         let (player_id, pity_group_id, number) = (self.player, self.pity_group, self.number);
         let request = client.request(api::VerifyPullRequest { player_id, pity_group_id, number })?;
         let answer = client.summon().verify_pull(request).await.map_err(|status| client.fault(&status))?;
-        let api::VerifyPullResponse { receipt, revealed, verified, fault } = answer.into_inner();
+        let api::VerifyPullResponse { receipt, revealed, verified, fault, exchanged } = answer.into_inner();
         if !verified {
             output::tell(&format!("not proved yet: {fault}"));
         }
-        let document = json!({ "receipt": receipt, "revealed": revealed, "verified": verified, "fault": fault });
-        output.show(&document, |_| format!("{receipt}\n"))
+        if exchanged {
+            output::tell(
+                "it was taken for spark points, which the player had: nothing was drawn, and there is no receipt",
+            );
+        }
+        let document = json!({
+            "receipt": receipt, "revealed": revealed, "verified": verified, "fault": fault, "exchanged": exchanged,
+        });
+        let line = if exchanged { String::new() } else { format!("{receipt}\n") };
+        output.show(&document, |_| line)
     }
 }
 

@@ -10,6 +10,7 @@ pub mod operations;
 mod pity;
 mod pulls;
 mod show;
+mod spark;
 
 use clap::Subcommand;
 
@@ -30,6 +31,7 @@ Examples:
   auric summon standard --player discord:1 --cost daily          free, where the banner has such an option
   auric summon banners                                           what one can summon from
   auric summon pity standard --player discord:1                  how full the bars are
+  auric summon spark premium nerissa --player discord:1          takes a species for spark points
   auric summon operations                                        what is not done yet, oldest first
 
 Exit codes: 0 summoned · 2 malformed · 3 refused by a rule · 4 the outcome is unknown: send the same again under the same key"
@@ -46,6 +48,8 @@ pub struct Summon {
 enum Action {
     Banners(banners::Banners),
     Show(show::Show),
+    Spark(spark::Spark),
+    Path(spark::Path),
     Pity(pity::PityOf),
     Pulls(pulls::Pulls),
     Export(export::Export),
@@ -72,6 +76,8 @@ impl Summon {
         match &self.action {
             Some(Action::Banners(banners)) => &banners.target,
             Some(Action::Show(show)) => &show.target,
+            Some(Action::Spark(spark)) => &spark.target,
+            Some(Action::Path(path)) => &path.target,
             Some(Action::Pity(pity)) => &pity.target,
             Some(Action::Pulls(pulls)) => &pulls.target,
             Some(Action::Export(export)) => &export.target,
@@ -98,6 +104,8 @@ impl Summon {
         match self.action {
             Some(Action::Banners(banners)) => banners.run(settings, output).await,
             Some(Action::Show(show)) => show.run(settings, output).await,
+            Some(Action::Spark(spark)) => spark.run(settings, output).await,
+            Some(Action::Path(path)) => path.run(settings, output).await,
             Some(Action::Pity(pity)) => pity.run(settings, output).await,
             Some(Action::Pulls(pulls)) => pulls.run(settings, output).await,
             Some(Action::Export(export)) => export.run(settings).await,

@@ -7,12 +7,15 @@ use std::time::Duration;
 use auric_ids::{OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_time::Timestamp;
-use auric_twophase::{Begun, Decided, Decision, NewOperation, Operation};
+use auric_twophase::{Decided, Decision, Operation};
 
-use super::book::{Book, LoggedPull, UseKey};
+use super::Banners;
+use super::begin::{Way, begin, text};
+use super::book::Book;
 use super::change::{Keyed, Told, change, seed};
-use super::operation::{Ask, BadField, Outcome, Plan, Price, Pull, Refusal, Unstored, esprit_of};
-use super::{Banner, Banners, CostOption, FairDraws, Payment, Period, Pity, Pulled, pulls};
+use super::deed::{Deed, NoDeed};
+use super::operation::{Ask, Plan, Unstored};
+use super::uses::{note_uses, used_up};
 
 /// One thing that a batch does.
 #[derive(Clone, Debug)]
@@ -117,116 +120,6 @@ pub fn decide(book: &mut Book, catalogs: &impl Catalogs, work: &Work) -> Verdict
     }
 }
 
-fn begin(book: &mut Book, banners: &Banners, work: &Begin) -> Verdict {
-    let Begin { ask, id, fresh_seed, lease } = work;
-    let fingerprint = ask.fingerprint();
-    match book.log.find(&ask.key, &fingerprint) {
-        Begun::Reused(fields) => return Verdict::Unstored(Unstored::KeyReused { fields }),
-        Begun::Operation(operation) => return Verdict::Begun { operation, is_new: false },
-        Begun::Nothing | Begun::GivenUp => {}
-    }
-    let (banner, cost) = match find(banners, ask) {
-        Ok(found) => found,
-        Err(unstored) => return Verdict::Unstored(unstored),
-    };
-    let now = book.time_for(&ask.player);
-    // Shown, and committed to, before anything is drawn from it.
-    seed(book, &ask.player, fresh_seed);
-    book.change_player(&ask.player, |player| player.last_time = now);
-    let epoch = book.player(&ask.player).map(|player| player.epoch);
-    let new = NewOperation {
-        player: ask.player.clone(),
-        id: id.clone(),
-        key: ask.key.clone(),
-        fingerprint,
-        plan: text(&plan(banners, banner, cost, (ask.count, epoch))),
-        refusal: refusal(book, banner, cost, ask, now).as_ref().map(text),
-    };
-    let operation = book.log.begin(new, now, *lease);
-    Verdict::Begun { operation: Box::new(operation), is_new: true }
-}
-
-fn find<'a>(banners: &'a Banners, ask: &Ask) -> Result<(&'a Banner, &'a CostOption), Unstored> {
-    let Some(banner) = banners.get(&ask.banner) else { return Err(Unstored::BannerNotFound(ask.banner.clone())) };
-    let named = match &ask.cost {
-        Some(id) => banner.cost(id),
-        None => banner.costs.first(),
-    };
-    let Some(cost) = named else {
-        let known: Vec<&str> = banner.costs.iter().map(|cost| cost.id.as_str()).collect();
-        let asked = ask.cost.as_ref().map_or("", auric_ids::CostId::as_str);
-        let fault = format!("{asked} is no cost option of {}; it has {}", banner.id, known.join(", "));
-        return Err(Unstored::Invalid(BadField { path: "cost_id", fault }));
-    };
-    if !banner.allows(cost, ask.count) {
-        let counts: Vec<String> =
-            banner.counts.iter().filter(|count| banner.allows(cost, **count)).map(ToString::to_string).collect();
-        let fault = format!("{} is no count of {} by {}; it has {}", ask.count, banner.id, cost.id, counts.join(", "));
-        return Err(Unstored::Invalid(BadField { path: "count", fault }));
-    }
-    Ok((banner, cost))
-}
-
-fn plan(banners: &Banners, banner: &Banner, cost: &CostOption, (count, epoch): (u32, Option<u64>)) -> Plan {
-    Plan {
-        banner: banner.id.clone(),
-        cost: cost.id.clone(),
-        count,
-        price: cost.total(count).map(|(asset, amount)| Price { asset: asset.clone(), amount }),
-        group: banner.group.id.clone(),
-        catalog: banners.hash,
-        esprits: banners.esprits_hash,
-        epoch,
-    }
-}
-
-/// What the rules of the banner say: before anyone is asked, when it is begun.
-fn refusal(book: &Book, banner: &Banner, cost: &CostOption, ask: &Ask, now: Timestamp) -> Option<Refusal> {
-    if let Err(closed) = banner.check_open(now) {
-        return Some(Refusal::BannerClosed { banner: banner.id.clone(), why: closed.to_string() });
-    }
-    used_up(book, banner, cost, &ask.player, ask.count, now)
-}
-
-/// What the player's own periods say: when it is begun, and again when it is decided.
-fn used_up(
-    book: &Book,
-    banner: &Banner,
-    cost: &CostOption,
-    player: &PlayerId,
-    count: u32,
-    now: Timestamp,
-) -> Option<Refusal> {
-    if let Payment::Free { period } = &cost.payment
-        && book.used(&free_use(player, banner, cost), period.id_at(now).as_str()) > 0
-    {
-        let again_at = period.ends_at(now);
-        return Some(Refusal::FreeUsed { banner: banner.id.clone(), cost: cost.id.clone(), again_at });
-    }
-    let limit = banner.limit.as_ref()?;
-    let used = book.used(&limit_use(player, banner), limit.period.id_at(now).as_str());
-    let left = limit.pulls.saturating_sub(u32::try_from(used).unwrap_or(u32::MAX));
-    (count > left).then(|| Refusal::LimitReached {
-        banner: banner.id.clone(),
-        limit: limit.pulls,
-        left,
-        count,
-        again_at: limit.period.ends_at(now),
-    })
-}
-
-/// What counts the free summons of a cost option.
-#[must_use]
-pub fn free_use(player: &PlayerId, banner: &Banner, cost: &CostOption) -> UseKey {
-    UseKey { player: player.clone(), banner: banner.id.clone(), what: cost.id.to_string() }
-}
-
-/// What counts the pulls of a banner with a limit.
-#[must_use]
-pub fn limit_use(player: &PlayerId, banner: &Banner) -> UseKey {
-    UseKey { player: player.clone(), banner: banner.id.clone(), what: String::new() }
-}
-
 fn settle(book: &mut Book, catalogs: &impl Catalogs, work: &Decide) -> Verdict {
     let Decide { operation, plan, proposal } = work;
     match book.log.decidable(&operation.id) {
@@ -245,7 +138,7 @@ fn settle(book: &mut Book, catalogs: &impl Catalogs, work: &Decide) -> Verdict {
     }
 }
 
-/// Draws, unless the player's own periods were used up in the meantime.
+/// Draws or takes, unless the player's periods or points were used up in the meantime.
 fn commit(
     book: &mut Book,
     catalogs: &impl Catalogs,
@@ -254,98 +147,29 @@ fn commit(
     now: Timestamp,
 ) -> Decision {
     let Some(plan) = plan else { return Decision::GiveUp("its plan cannot be read".to_owned()) };
-    let found = catalogs.of(plan.catalog).and_then(|banners| {
-        let banner = banners.get(&plan.banner)?;
-        Some((banner, banner.cost(&plan.cost)?))
-    });
-    let Some((banner, cost)) = found else {
+    let banner = catalogs.of(plan.catalog).and_then(|banners| banners.get(&plan.banner));
+    let Some((banner, way)) = banner.and_then(|banner| Some((banner, Way::of(plan, banner)?))) else {
         return Decision::GiveUp(format!("the catalog {} is not known here", plan.catalog));
     };
     let epoch = book.player(&operation.player).map(|player| player.epoch);
     if plan.epoch.is_some() && plan.epoch != epoch {
         return Decision::GiveUp("the player's seeds were replaced in the meantime".to_owned());
     }
-    if let Some(refusal) = used_up(book, banner, cost, &operation.player, plan.count, now) {
-        return Decision::Refuse(text(&refusal));
-    }
-    let Some(outcome) = draw(book, banner, cost, operation, plan, now) else {
-        return Decision::GiveUp("the player has no seed to draw from".to_owned());
+    let deed = Deed { banner, operation, plan, now };
+    let done = match way {
+        Way::Take(species) => deed.take(book, species),
+        Way::Draw { cost, count } => {
+            if let Some(refusal) = used_up(book, banner, cost, &operation.player, count, now) {
+                return Decision::Refuse(text(&refusal));
+            }
+            deed.draw(book, cost).inspect(|_| note_uses(book, banner, cost, &operation.player, count, now))
+        }
     };
-    note_uses(book, banner, cost, &operation.player, plan.count, now);
-    Decision::Commit(text(&outcome))
-}
-
-fn note_uses(book: &mut Book, banner: &Banner, cost: &CostOption, player: &PlayerId, count: u32, now: Timestamp) {
-    let mut note = |key: UseKey, period: &Period, count: u32| {
-        book.use_up(key, period.id_at(now).as_str(), u64::from(count));
-    };
-    if let Payment::Free { period } = &cost.payment {
-        note(free_use(player, banner, cost), period, 1);
+    match done {
+        Ok(outcome) => Decision::Commit(text(&outcome)),
+        Err(NoDeed::Refused(refusal)) => Decision::Refuse(text(&refusal)),
+        Err(NoDeed::NoSeed) => Decision::GiveUp("the player has no seed to draw from".to_owned()),
     }
-    if let Some(limit) = &banner.limit {
-        note(limit_use(player, banner), &limit.period, count);
-    }
-}
-
-fn draw(
-    book: &mut Book,
-    banner: &Banner,
-    cost: &CostOption,
-    operation: &Operation,
-    plan: &Plan,
-    now: Timestamp,
-) -> Option<Outcome> {
-    let player = book.player(&operation.player)?;
-    let (nonce, epoch) = (player.nonce, player.epoch);
-    let seeds = player.seeds.as_ref()?;
-    let mut draws = FairDraws::new(&seeds.server, &seeds.client, nonce);
-    let row = book.pity(&operation.player, &plan.group);
-    let drawn = pulls(banner, cost, plan.count, &row.pity, &mut draws);
-    let pity = drawn.last().map_or_else(|| row.pity.clone(), |last| last.after.clone());
-    let mut number = row.pulls;
-    let mut outcome = Outcome { nonce, epoch, pulls: Vec::with_capacity(drawn.len()) };
-    for pulled in drawn {
-        number = number.saturating_add(1);
-        outcome.pulls.push(pull(operation, number, pulled)?);
-    }
-    let logged = outcome.pulls.iter().map(|pull| LoggedPull {
-        player: operation.player.clone(),
-        group: plan.group.clone(),
-        banner: plan.banner.clone(),
-        operation: operation.id.clone(),
-        nonce,
-        epoch,
-        catalog: plan.catalog,
-        time: now,
-        pull: pull.clone(),
-    });
-    let logged = logged.collect();
-    book.log_pulls(&operation.player, &plan.group, pity, logged);
-    book.change_player(&operation.player, |player| {
-        player.nonce = player.nonce.saturating_add(1);
-        player.last_time = now;
-    });
-    Some(outcome)
-}
-
-fn pull(operation: &Operation, number: u64, pulled: Pulled) -> Option<Pull> {
-    let json = |pity: &Pity| serde_json::to_string(pity).ok();
-    Some(Pull {
-        number,
-        slot: pulled.slot,
-        esprit: esprit_of(&operation.id, pulled.slot).ok()?,
-        species: pulled.species,
-        rarity: pulled.tier,
-        featured: pulled.featured,
-        before: json(&pulled.before)?,
-        after: json(&pulled.after)?,
-        draws: pulled.draws,
-    })
-}
-
-/// A value as it is kept.
-fn text(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Adds what `work` may touch to what a batch loads.

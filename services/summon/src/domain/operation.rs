@@ -1,6 +1,7 @@
-//! What a summon is made of: what was asked, what it costs, what was drawn, and why not.
+//! What a summon is made of: what was asked, what it costs, what was drawn or taken, and why not.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use auric_catalog::CatalogHash;
 use auric_ids::{AssetId, BannerId, CostId, EspritId, OperationId, PityGroupId, PlayerId, RarityId, SpeciesId};
@@ -18,27 +19,87 @@ pub struct Ask {
     pub player: PlayerId,
     /// From which banner.
     pub banner: BannerId,
-    /// How it is paid; the banner's first option where none is named.
-    pub cost: Option<CostId>,
-    /// How many pulls.
-    pub count: u32,
+    /// What.
+    pub wanted: Wanted,
+}
+
+/// What a caller wants of a banner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Draws.
+    Pulls {
+        /// How they are paid; the banner's first option where none is named.
+        cost: Option<CostId>,
+        /// How many.
+        count: u32,
+    },
+    /// One esprit of this species, for spark points.
+    Spark(SpeciesId),
+}
+
+/// The RPC that draws.
+pub const SUMMON: &str = "Summon";
+
+/// The RPC that takes for spark points.
+pub const EXCHANGE_SPARK: &str = "ExchangeSpark";
+
+impl Wanted {
+    /// The name of its RPC.
+    #[must_use]
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Pulls { .. } => SUMMON,
+            Self::Spark(_) => EXCHANGE_SPARK,
+        }
+    }
+
+    /// How many esprits it is.
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        match self {
+            Self::Pulls { count, .. } => *count,
+            Self::Spark(_) => 1,
+        }
+    }
+
+    /// The RPC of a first request that differs from this one in `fields`: of those that name both what only one of the two has, it is the other.
+    #[must_use]
+    pub fn first_method(&self, fields: &[String]) -> &'static str {
+        let is_other = ["count", "species_id"].iter().all(|name| fields.iter().any(|field| field == name));
+        match (self, is_other) {
+            (Self::Pulls { .. }, true) | (Self::Spark(_), false) => EXCHANGE_SPARK,
+            (Self::Pulls { .. }, false) | (Self::Spark(_), true) => SUMMON,
+        }
+    }
 }
 
 impl Ask {
     /// Shortens what is asked, without its key.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let mut count = Canon::default();
-        count.units(u64::from(self.count));
-        let mut fields = vec![
-            ("player_id", Canon::of(self.player.as_str())),
-            ("banner_id", Canon::of(self.banner.as_str())),
-            ("count", count),
-        ];
-        if let Some(cost) = &self.cost {
-            fields.push(("cost_id", Canon::of(cost.as_str())));
+        let mut fields =
+            vec![("player_id", Canon::of(self.player.as_str())), ("banner_id", Canon::of(self.banner.as_str()))];
+        match &self.wanted {
+            Wanted::Pulls { cost, count } => {
+                let mut units = Canon::default();
+                units.units(u64::from(*count));
+                fields.push(("count", units));
+                fields.extend(cost.as_ref().map(|cost| ("cost_id", Canon::of(cost.as_str()))));
+            }
+            Wanted::Spark(species) => fields.push(("species_id", Canon::of(species.as_str()))),
         }
-        Fingerprint::of("Summon", fields)
+        Fingerprint::of(self.wanted.method(), fields)
+    }
+}
+
+impl fmt::Display for Ask {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let banner = &self.banner;
+        match &self.wanted {
+            Wanted::Pulls { cost: Some(cost), count } => write!(out, "{count} of {banner} by {cost}"),
+            Wanted::Pulls { cost: None, count } => write!(out, "{count} of {banner}"),
+            Wanted::Spark(species) => write!(out, "{species} of {banner} for spark points"),
+        }
     }
 }
 
@@ -56,8 +117,11 @@ pub struct Price {
 pub struct Plan {
     /// From which banner.
     pub banner: BannerId,
-    /// How it is paid.
-    pub cost: CostId,
+    /// How it is paid; nothing when nothing is drawn.
+    pub cost: Option<CostId>,
+    /// The species that is taken for spark points, in place of draws.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spark: Option<SpeciesId>,
     /// How many pulls.
     pub count: u32,
     /// What is paid; nothing when it is free.
@@ -73,7 +137,7 @@ pub struct Plan {
     pub epoch: Option<u64>,
 }
 
-/// What was drawn.
+/// What was drawn, or taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The player's counter of summons that the draws come from.
@@ -104,7 +168,7 @@ pub struct Pull {
     pub before: String,
     /// The pity after it, as JSON.
     pub after: String,
-    /// The numbers that were drawn, in order.
+    /// The numbers that were drawn, in order; none when it was taken for spark points.
     pub draws: Vec<u64>,
 }
 
@@ -150,6 +214,17 @@ pub enum Refusal {
         /// When there are more.
         again_at: Timestamp,
     },
+    /// The player has not the points that the species costs.
+    SparkPointsShort {
+        /// At which banner.
+        banner: BannerId,
+        /// What was to be taken.
+        species: SpeciesId,
+        /// What it costs.
+        price_points: u64,
+        /// What the player has.
+        points: u64,
+    },
     /// Another service said no.
     Participant {
         /// Which.
@@ -171,6 +246,7 @@ impl Refusal {
             Self::BannerClosed { .. } => "BANNER_CLOSED",
             Self::FreeUsed { .. } => "FREE_SUMMON_USED",
             Self::LimitReached { .. } => "LIMIT_REACHED",
+            Self::SparkPointsShort { .. } => "INSUFFICIENT_SPARK_POINTS",
             Self::Participant { reason, .. } => reason,
         }
     }
@@ -188,10 +264,12 @@ pub struct BadField {
 /// Why nothing was begun; nothing is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unstored {
-    /// The key was used for another request, which differs in these fields.
+    /// The key was used for another request.
     KeyReused {
-        /// Their names.
+        /// The fields that differ.
         fields: Vec<String>,
+        /// The RPC that it was used for first.
+        first_method: &'static str,
     },
     /// The catalog in force has no such banner.
     BannerNotFound(BannerId),

@@ -10,7 +10,7 @@ use auric_twophase::store::{Listing, OpenCursor};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-use crate::domain::Ask;
+use crate::domain::{Ask, EXCHANGE_SPARK, SUMMON, Wanted};
 use crate::handlers::{Which, log_malformed};
 use crate::store::PullsWanted;
 
@@ -22,14 +22,34 @@ const SECONDS_MAX: i64 = 253_370_764_800;
 
 /// What is asked. What is malformed leaves its line in the log here, since it goes no further.
 pub fn ask(metadata: &MetadataMap, trace_id: &TraceId, request: &api::SummonRequest) -> Result<Ask, Status> {
-    let key = auric_edge::key(metadata, &request.idempotency_key).inspect_err(|_| log_malformed(None, trace_id))?;
+    let key =
+        auric_edge::key(metadata, &request.idempotency_key).inspect_err(|_| log_malformed(SUMMON, None, trace_id))?;
     let mut decoder = Decoder::default();
     let player = decoder.id("player_id", &request.player_id);
     let banner = decoder.id("banner_id", &request.banner_id);
     let cost = decoder.optional_id("cost_id", &request.cost_id);
     let count = summon_count(&mut decoder, request.count);
-    let ask = || Some(Ask { key: key.clone(), player: player?, banner: banner?, cost, count: count? });
-    decoder.finish(ask()).inspect_err(|_| log_malformed(Some(&key), trace_id))
+    let ask = || {
+        let wanted = Wanted::Pulls { cost, count: count? };
+        Some(Ask { key: key.clone(), player: player?, banner: banner?, wanted })
+    };
+    decoder.finish(ask()).inspect_err(|_| log_malformed(SUMMON, Some(&key), trace_id))
+}
+
+/// What is to be taken for spark points.
+pub fn exchange(
+    metadata: &MetadataMap,
+    trace_id: &TraceId,
+    request: &api::ExchangeSparkRequest,
+) -> Result<Ask, Status> {
+    let key = auric_edge::key(metadata, &request.idempotency_key)
+        .inspect_err(|_| log_malformed(EXCHANGE_SPARK, None, trace_id))?;
+    let mut decoder = Decoder::default();
+    let player = decoder.id("player_id", &request.player_id);
+    let banner = decoder.id("banner_id", &request.banner_id);
+    let species = decoder.id("species_id", &request.species_id);
+    let ask = || Some(Ask { key: key.clone(), player: player?, banner: banner?, wanted: Wanted::Spark(species?) });
+    decoder.finish(ask()).inspect_err(|_| log_malformed(EXCHANGE_SPARK, Some(&key), trace_id))
 }
 
 /// How many pulls a summon has: 1 when nothing is said.

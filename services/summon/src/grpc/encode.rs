@@ -12,9 +12,9 @@ use crate::domain::{Banner, CostOption, Every, LoggedPull, Outcome, Payment, Per
 use crate::handlers::{PityView, TierView};
 
 /// The answer to a summon: what was delivered or will be, or why not.
-pub fn summoned(operation: &Operation) -> Result<api::SummonResponse, Problem> {
+pub fn summoned(operation: &Operation) -> Result<api::Summon, Problem> {
     match &operation.decision {
-        Some(Decision::Commit(_)) => Ok(api::SummonResponse { summon: Some(summon(operation)) }),
+        Some(Decision::Commit(_)) => Ok(summon(operation)),
         Some(Decision::Refuse(refusal)) => Err(match serde_json::from_str::<Refusal>(refusal) {
             Ok(refusal) => status::of_refusal(&refusal),
             Err(_) => Problem::internal(),
@@ -53,7 +53,8 @@ pub fn summon(operation: &Operation) -> api::Summon {
         operation_id: operation.id.to_string(),
         player_id: operation.player.to_string(),
         banner_id: named(|plan| plan.banner.to_string()),
-        cost_id: named(|plan| plan.cost.to_string()),
+        cost_id: named(|plan| plan.cost.as_ref().map(ToString::to_string).unwrap_or_default()),
+        spark_species_id: named(|plan| plan.spark.as_ref().map(ToString::to_string).unwrap_or_default()),
         count: plan.as_ref().map_or(0, |plan| i32::try_from(plan.count).unwrap_or(i32::MAX)),
         price: plan.as_ref().and_then(|plan| plan.price.as_ref()).map(price),
         state: state(operation).into(),
@@ -87,6 +88,7 @@ fn pull(row: &Pull) -> api::Pull {
         pity_before: row.before.clone(),
         pity_after: row.after.clone(),
         draws: row.draws.clone(),
+        exchanged: row.draws.is_empty(),
         ..api::Pull::default()
     }
 }
@@ -116,7 +118,14 @@ pub fn banner(banner: &Banner, now: Timestamp) -> api::Banner {
         limit_pulls: banner.limit.as_ref().map_or(0, |limit| i32::try_from(limit.pulls).unwrap_or(i32::MAX)),
         limit_period: banner.limit.as_ref().map(|limit| period(&limit.period)).unwrap_or_default(),
         pity_group_id: banner.group.id.to_string(),
+        spark: spark(banner),
     }
+}
+
+fn spark(banner: &Banner) -> Option<api::SparkOffer> {
+    let spark = banner.group.spark.as_ref().filter(|_| !banner.spark_items.is_empty())?;
+    let species_ids = banner.spark_items.iter().map(|(species, _)| species.to_string()).collect();
+    Some(api::SparkOffer { price_points: count(spark.price_points), species_ids })
 }
 
 fn cost(cost: &CostOption) -> api::CostOption {

@@ -115,6 +115,7 @@ pub fn proof(proof: Proof) -> api::VerifyPullResponse {
         revealed: proof.is_revealed,
         verified: proof.fault.is_none(),
         fault: proof.fault.unwrap_or_default(),
+        exchanged: proof.is_exchange,
     }
 }
 

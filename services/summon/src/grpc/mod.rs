@@ -14,7 +14,7 @@ use std::sync::Arc;
 use auric_api::summon::v1 as api;
 use auric_api::summon::v1::summon_service_server::{SummonService, SummonServiceServer};
 use auric_edge::Cursor;
-use auric_ids::PlayerId;
+use auric_ids::{PlayerId, TraceId};
 use auric_keys::MutationKey;
 use auric_server::metadata;
 use auric_status::Problem;
@@ -26,7 +26,7 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use crate::domain::{Change, Refusal};
+use crate::domain::{Ask, Change, Refusal};
 use crate::handlers::{Handlers, Manner, roster};
 
 pub use auric_api::summon::v1::summon_service_server::SERVICE_NAME;
@@ -75,12 +75,16 @@ impl SummonService for Edge {
         let (metadata, _, request) = request.into_parts();
         let trace_id = metadata::trace_id(&metadata);
         let ask = decode::ask(&metadata, &trace_id, &request)?;
-        let summoned = self.handlers.summon(ask, &trace_id, deadline(&metadata)).await.map_err(status::of_failed)?;
-        let mut answer = encode::summoned(&summoned.operation).map(Response::new).map_err(Status::from);
-        if summoned.replayed {
-            auric_edge::mark_replayed(&mut answer);
-        }
-        answer
+        let answer = self.bring(ask, &trace_id, &metadata).await?;
+        Ok(answer.map(|summon| api::SummonResponse { summon: Some(summon) }))
+    }
+
+    async fn exchange_spark(&self, request: Request<api::ExchangeSparkRequest>) -> Answer<api::ExchangeSparkResponse> {
+        let (metadata, _, request) = request.into_parts();
+        let trace_id = metadata::trace_id(&metadata);
+        let ask = decode::exchange(&metadata, &trace_id, &request)?;
+        let answer = self.bring(ask, &trace_id, &metadata).await?;
+        Ok(answer.map(|summon| api::ExchangeSparkResponse { summon: Some(summon) }))
     }
 
     async fn get_summon(&self, request: Request<api::GetSummonRequest>) -> Answer<api::GetSummonResponse> {
@@ -243,6 +247,16 @@ impl SummonService for Edge {
 }
 
 impl Edge {
+    /// Brings what is asked to its end, or as far as its caller waits.
+    async fn bring(&self, ask: Ask, trace_id: &TraceId, metadata: &MetadataMap) -> Answer<api::Summon> {
+        let summoned = self.handlers.summon(ask, trace_id, deadline(metadata)).await.map_err(status::of_failed)?;
+        let mut answer = encode::summoned(&summoned.operation).map(Response::new).map_err(Status::from);
+        if summoned.replayed {
+            auric_edge::mark_replayed(&mut answer);
+        }
+        answer
+    }
+
     /// How a banner is drawn from, and the catalog that says so.
     fn manner(&self, asked: &odds::Asked) -> Result<(Manner, String), Status> {
         let banners = self.handlers.banners();

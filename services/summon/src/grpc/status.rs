@@ -20,6 +20,8 @@ pub mod reasons {
     pub const FREE_SUMMON_USED: &str = "FREE_SUMMON_USED";
     /// The player has no more pulls in this period.
     pub const LIMIT_REACHED: &str = "LIMIT_REACHED";
+    /// The player has not the spark points that the species costs.
+    pub const INSUFFICIENT_SPARK_POINTS: &str = "INSUFFICIENT_SPARK_POINTS";
     /// No such summon was seen.
     pub const SUMMON_NOT_FOUND: &str = "SUMMON_NOT_FOUND";
     /// No such operation is under way.
@@ -31,11 +33,12 @@ pub mod reasons {
     pub const PULL_NOT_FOUND: &str = "PULL_NOT_FOUND";
 
     /// All of the above, for the test that each is documented.
-    pub const ALL: [&str; 8] = [
+    pub const ALL: [&str; 9] = [
         BANNER_NOT_FOUND,
         BANNER_CLOSED,
         FREE_SUMMON_USED,
         LIMIT_REACHED,
+        INSUFFICIENT_SPARK_POINTS,
         SUMMON_NOT_FOUND,
         OPERATION_NOT_FOUND,
         SUMMON_UNDECIDED,
@@ -67,6 +70,13 @@ pub fn of_refusal(refusal: &Refusal) -> Problem {
         .with("left", left)
         .with("count", count)
         .with("again_at", again_at),
+        Refusal::SparkPointsShort { banner, species, price_points, points } => {
+            problem(format!("{species} costs {price_points} spark points at {banner}, the player has {points}"))
+                .with("banner_id", banner)
+                .with("species_id", species)
+                .with("price_points", price_points)
+                .with("points", points)
+        }
         Refusal::Participant { service, message, metadata, .. } => {
             let told = metadata.iter().fold(problem(message.clone()), |told, (name, value)| told.with(name, value));
             told.with("service", service)
@@ -100,7 +110,7 @@ pub fn of_failed(failed: Failed) -> Status {
 /// Why nothing was begun.
 pub fn of_unstored(unstored: Unstored) -> Status {
     match unstored {
-        Unstored::KeyReused { fields } => auric_edge::key_reused(&fields, "Summon").into_status(),
+        Unstored::KeyReused { fields, first_method } => auric_edge::key_reused(&fields, first_method).into_status(),
         Unstored::BannerNotFound(id) => banner_not_found(&id).into_status(),
         Unstored::Invalid(field) => {
             Problem::invalid_argument(vec![BadField::new(field.path, field.fault)]).into_status()

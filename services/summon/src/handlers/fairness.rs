@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 use super::{Failed, Handlers, line};
 use crate::domain::{
-    Change, EndedSeeds, Evidence, Keyed, LoggedPull, Outcome, Plan, Player, Seeds, ShownEnd, ShownSeeds, Told, Verdict,
-    Work,
+    Change, EndedSeeds, Evidence, Keyed, LoggedPull, Outcome, Plan, Player, Proved, Seeds, ShownEnd, ShownSeeds, Told,
+    Verdict, Work,
 };
 use crate::store::PullsWanted;
 
@@ -28,12 +28,14 @@ pub struct FairnessView {
 }
 
 /// A pull and its proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     /// The receipt, one line; empty when there is none.
     pub receipt: String,
     /// Whether the server seed is in it.
     pub is_revealed: bool,
+    /// Whether it was taken for spark points: nothing was drawn, so that there is no receipt.
+    pub is_exchange: bool,
     /// Why it proves nothing, or not yet.
     pub fault: Option<String>,
 }
@@ -113,7 +115,7 @@ impl Handlers {
                     player_id = %player, pity_group_id = %group, number, fault,
                     "pull {number} of {player} cannot be proved: {fault}",
                 );
-                Ok(Some(Proof { receipt: String::new(), is_revealed: false, fault: Some(fault) }))
+                Ok(Some(Proof { fault: Some(fault), ..Proof::default() }))
             }
         }
     }
@@ -135,10 +137,14 @@ impl Handlers {
             return Ok(Err(format!("its catalog {} is not kept", plan.catalog)));
         };
         let evidence = Evidence { banners: &banners, plan: &plan, outcome: &outcome, seeds: &seeds, is_revealed };
-        Ok(evidence.prove(logged).map_err(|unproved| unproved.to_string()).map(|receipt| Proof {
-            fault: receipt.verify_with(&banners).err().map(|fault| fault.to_string()),
-            receipt: receipt.text(),
-            is_revealed,
+        Ok(evidence.prove(logged).map_err(|unproved| unproved.to_string()).map(|proved| match proved {
+            Proved::Drawn(receipt) => Proof {
+                fault: receipt.verify_with(&banners).err().map(|fault| fault.to_string()),
+                receipt: receipt.text(),
+                is_revealed,
+                is_exchange: false,
+            },
+            Proved::Taken => Proof { is_exchange: true, ..Proof::default() },
         }))
     }
 

@@ -27,7 +27,8 @@ pub fn span(ask: &Ask) -> Span {
         auric.idempotency_key = %ask.key.key,
         auric.player_id = %ask.player,
         auric.banner_id = %ask.banner,
-        auric.count = ask.count,
+        auric.method = ask.wanted.method(),
+        auric.count = ask.wanted.count(),
     )
 }
 

@@ -13,6 +13,7 @@ use crate::domain::{Ask, Outcome, Plan, Refusal, Told, Unstored};
 
 /// What is known of a summon before it is answered.
 pub struct Line {
+    method: &'static str,
     player_id: String,
     reason: String,
     caller: String,
@@ -35,10 +36,10 @@ struct End {
 impl Line {
     /// Draws up the line of what is asked.
     pub fn of(ask: &Ask, trace_id: &TraceId) -> Self {
-        let cost = ask.cost.as_ref().map(|cost| format!(" by {cost}")).unwrap_or_default();
         Self {
+            method: ask.wanted.method(),
             player_id: ask.player.to_string(),
-            reason: format!("{} of {}{cost}", ask.count, ask.banner),
+            reason: ask.to_string(),
             caller: ask.key.caller.to_string(),
             idempotency_key: ask.key.key.to_string(),
             trace_id: trace_id.to_string(),
@@ -57,7 +58,7 @@ impl Line {
 
     fn write(&mut self, end: &End) {
         self.written = true;
-        let Self { player_id, reason, caller, idempotency_key, trace_id, written: _ } = self;
+        let Self { method, player_id, reason, caller, idempotency_key, trace_id, written: _ } = self;
         let End { operation_id, amount, drawn, success, replayed, error } = end;
         let ended = if *success { "delivered" } else { "not delivered" };
         tracing::info!(
@@ -69,11 +70,11 @@ impl Line {
             replayed,
             caller,
             idempotency_key,
-            method = "Summon",
+            method,
             operation_id,
             drawn,
             trace_id,
-            "Summon {ended}",
+            "{method} {ended}",
         );
     }
 }
@@ -88,8 +89,9 @@ impl Drop for Line {
 }
 
 /// Writes the line of a request that cannot be decoded.
-pub fn log_malformed(key: Option<&MutationKey>, trace_id: &TraceId) {
+pub fn log_malformed(method: &'static str, key: Option<&MutationKey>, trace_id: &TraceId) {
     let mut line = Line {
+        method,
         player_id: String::new(),
         reason: String::new(),
         caller: key.map(|key| key.caller.to_string()).unwrap_or_default(),

@@ -7,6 +7,8 @@ mod catalogs;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod exchange;
+#[cfg(test)]
 mod naive;
 #[cfg(test)]
 mod readme;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use hard::Hard;
 pub use meter::Meter;
 pub use soft::Soft;
-pub use spark::{Spark, SparkFault, choose, exchange};
+pub use spark::{Spark, SparkFault, choose, exchange, offered};
 pub use table::Table;
 
 use super::ppb::Ppb;

@@ -41,17 +41,25 @@ pub enum SparkFault {
     },
 }
 
+/// What `species` costs on `banner`, and how rare it is.
+///
+/// # Errors
+///
+/// [`SparkFault`] when the banner does not offer it.
+pub fn offered<'a>(banner: &'a Banner, species: &SpeciesId) -> Result<(&'a Spark, &'a RarityId), SparkFault> {
+    let Some(spark) = &banner.group.spark else { return Err(SparkFault::NoSpark(banner.id.clone())) };
+    let offered = banner.spark_items.iter().find(|(offered, _)| offered == species);
+    let tier = offered.map(|(_, tier)| (spark, tier));
+    tier.ok_or_else(|| SparkFault::NotOffered { banner: banner.id.clone(), species: species.clone() })
+}
+
 /// Gives up spark points for `species`.
 ///
 /// # Errors
 ///
 /// [`SparkFault`] when the banner does not offer it, or the points do not suffice.
 pub fn exchange(banner: &Banner, pity: &Pity, species: &SpeciesId) -> Result<(Pity, RarityId), SparkFault> {
-    let Some(spark) = &banner.group.spark else { return Err(SparkFault::NoSpark(banner.id.clone())) };
-    let offered = banner.spark_items.iter().find(|(offered, _)| offered == species);
-    let Some((_, tier)) = offered else {
-        return Err(SparkFault::NotOffered { banner: banner.id.clone(), species: species.clone() });
-    };
+    let (spark, tier) = offered(banner, species)?;
     match pity.spark_points.checked_sub(spark.price_points) {
         Some(spark_points) => Ok((Pity { spark_points, ..pity.clone() }, tier.clone())),
         None => Err(SparkFault::TooFew {
