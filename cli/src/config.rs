@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use auric_auth::{Door, DoorFiles, TlsFiles};
+use auric_events::EventsConfig;
 use auric_ids::CallerId;
 use auric_lanes::LanesConfig;
 use auric_telemetry::{LogFormat, Otlp, SampleRatio, TelemetryConfig};
@@ -146,6 +147,9 @@ pub struct WalletSettings {
     /// The lanes that mutations go through.
     #[serde(default)]
     pub lanes: LanesConfig,
+    /// How long its events are kept.
+    #[serde(default)]
+    pub events: EventsConfig,
 }
 
 /// The client's settings.
@@ -254,6 +258,7 @@ impl Settings {
             connections_max: self.wallet.connections_max,
             named_statements: self.wallet.named_statements,
             lanes: self.wallet.lanes,
+            events: self.wallet.events,
         })
     }
 }

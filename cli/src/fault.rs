@@ -326,6 +326,7 @@ mod tests {
             &auric_collection::reasons::ALL,
             &auric_summon::reasons::ALL,
             &auric_gateway::reasons::ALL,
+            &auric_events::grpc::reasons::ALL,
         ];
         for reason in reasons.concat() {
             assert!(page.lines().any(|line| line == format!("## {reason}")), "docs/errors.md has no section {reason}");

@@ -4,6 +4,7 @@
 
 mod client;
 mod collection;
+mod events;
 mod examples;
 mod gateway;
 mod house;

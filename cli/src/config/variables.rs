@@ -1,7 +1,7 @@
 //! Which variable stands for which key, and what holds where nothing is said.
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 72] = [
+pub const VARIABLES: [(&str, &str); 73] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -23,6 +23,7 @@ pub const VARIABLES: [(&str, &str); 72] = [
     ("AURIC_WALLET_LANES_COUNT", "wallet.lanes.count"),
     ("AURIC_WALLET_LANES_BATCH_MAX", "wallet.lanes.batch_max"),
     ("AURIC_WALLET_LANES_QUEUE_MAX", "wallet.lanes.queue_max"),
+    ("AURIC_WALLET_EVENTS_KEEP_HOURS", "wallet.events.keep_hours"),
     ("AURIC_COLLECTION_LISTEN", "collection.listen"),
     ("AURIC_COLLECTION_DATABASE", "collection.database"),
     ("AURIC_COLLECTION_CONNECTIONS_MAX", "collection.connections_max"),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use auric_db::PostgresSettings;
+use auric_events::EventsConfig;
 use auric_lanes::LanesConfig;
 use serde::Deserialize;
 
@@ -29,6 +30,9 @@ pub struct WalletConfig {
     /// The lanes that mutations go through.
     #[serde(default)]
     pub lanes: LanesConfig,
+    /// How long events are kept.
+    #[serde(default)]
+    pub events: EventsConfig,
 }
 
 impl WalletConfig {
@@ -42,6 +46,7 @@ impl WalletConfig {
             connections_max: None,
             named_statements: None,
             lanes: LanesConfig::default(),
+            events: EventsConfig::default(),
         }
     }
 

@@ -22,7 +22,7 @@ pub use catalog::CatalogSummary;
 pub use config::WalletConfig;
 pub use grpc::{SERVICE_NAME, reasons};
 pub use handlers::{
-    Answers, AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply, Swept, roster,
+    Answers, AuditFault, Balances, FaultKind, Handlers, Page, Progress, ReloadError, Supply, Swept, Thing, roster,
 };
 
 use domain::Rules;
@@ -79,7 +79,7 @@ impl Wallet {
         let store = store::on(database, Arc::new(auric_time::SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { assets: Arc::new(loaded.assets), seal };
-        let handlers = Arc::new(Handlers::start(store, rules, settings));
+        let handlers = Arc::new(Handlers::start(store, rules, settings).keeping_events(config.events.keep()));
         handlers.watch_catalog(config.catalog.clone())?;
         handlers.report_lanes();
         let lanes = Arc::downgrade(&handlers);
@@ -96,7 +96,7 @@ impl Wallet {
     /// The full names of the gRPC services, for health and reflection.
     #[must_use]
     pub const fn service_names() -> &'static [&'static str] {
-        &[SERVICE_NAME, auric_jobs::SERVICE_NAME]
+        &[SERVICE_NAME, auric_jobs::SERVICE_NAME, auric_events::grpc::SERVICE_NAME]
     }
 
     /// Ends the streams that are open, so that they do not hold up a drain.

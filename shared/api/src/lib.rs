@@ -25,6 +25,14 @@ pub mod collection {
     }
 }
 
+/// What happened, for others to follow.
+pub mod events {
+    /// Version 1.
+    pub mod v1 {
+        tonic::include_proto!("auric.events.v1");
+    }
+}
+
 /// The gateway's API, for its operators.
 pub mod gateway {
     /// Version 1.

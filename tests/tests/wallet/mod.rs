@@ -9,6 +9,6 @@ mod fuzz;
 pub mod harness;
 mod logs;
 mod raw;
-mod storm;
+pub mod storm;
 mod streams;
 mod telemetry;

@@ -11,10 +11,13 @@ use tokio::sync::Notify;
 use super::harness::{Ask, Books, Caller, Cluster, credit, debit, hold_leg, in_pool};
 
 /// Players that all actors share, so that their batches contend.
-const PLAYERS: usize = 12;
+pub const PLAYERS: usize = 12;
 
 /// What each player has before the storm: so little that rules refuse often.
 const FUND: i64 = 100;
+
+/// What the numbers of actors begin with that act after a storm: their keys are new.
+const AGAIN: usize = 1_000;
 
 /// Actors that each send one mutation after the other.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,15 @@ impl Storm {
         books
     }
 
+    /// Sends everything to players that have something already.
+    pub async fn again(self, cluster: &Cluster) -> Books {
+        let (mut books, progress) = (Books::default(), Progress::default());
+        for actor in 0..self.actors {
+            books.merge(self.act(actor + AGAIN, cluster, &progress).await);
+        }
+        books
+    }
+
     async fn act(self, actor: usize, cluster: &Cluster, progress: &Progress) -> Books {
         let mut rng = StdRng::seed_from_u64(self.seed ^ u64::try_from(actor).expect("few actors").rotate_left(32));
         let caller = Caller::at(cluster, actor);
@@ -114,7 +126,7 @@ pub async fn rage_beside<T: Future<Output = ()>>(
     books
 }
 
-fn player_name(player: usize) -> String {
+pub fn player_name(player: usize) -> String {
     format!("storm:{player}")
 }
 

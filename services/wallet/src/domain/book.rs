@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use auric_events::Noted;
 use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, Reason, TraceId};
 use auric_time::Timestamp;
 
 use super::draft::{Changes, Draft};
 use super::{
-    Assets, Balance, BalanceKey, Entry, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note, Outcome,
-    Paid, PaidRows, Seal, Settled,
+    Assets, Balance, BalanceKey, Entry, EventRow, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note,
+    Outcome, Paid, PaidRows, Seal, Settled, Told,
 };
 
 /// What the store read after it had locked the players.
@@ -122,6 +123,8 @@ pub struct Journal {
     pub players: Vec<(PlayerId, Player)>,
     /// What is to be added to the counters, by asset, reason and day.
     pub flows: BTreeMap<(AssetId, Reason, i32), Flow>,
+    /// What happened, in the order in which it did, for others to follow.
+    pub told: Vec<Noted<Told>>,
     /// The newest time of the batch.
     pub time: Timestamp,
 }
@@ -158,6 +161,7 @@ struct Written {
     balances: BTreeSet<BalanceKey>,
     entries: Vec<Entry>,
     flows: BTreeMap<(AssetId, Reason, i32), Flow>,
+    told: Vec<Noted<Told>>,
 }
 
 /// Who and why, for the entries of one change.
@@ -284,6 +288,7 @@ impl Book {
             entry.hash = rules.seal.hash(&player.head.hash, &entry);
             player.head = Head { number: movement.number, hash: entry.hash, time };
             self.journal.count(&entry);
+            self.journal.told.push(Noted(entry.player().clone(), movement.number, Told::Entry));
             self.journal.entries.push(entry);
         }
         for (key, row) in rows {
@@ -314,6 +319,8 @@ impl Book {
                 }
             }
         }
+        let before = self.holds.get(&id).map(|row| &row.hold);
+        self.journal.told.extend(Told::of_hold(before, &hold, |player| self.player(player).head.number));
         let loaded = self.holds.get(&id).map_or(0, |row| row.version);
         let first = self.journal.holds.insert(id.clone());
         self.holds.insert(id, HoldRow { hold, version: loaded.saturating_add(u64::from(first)) });
@@ -323,6 +330,13 @@ impl Book {
     pub fn keep_claim(&mut self, claim: ClaimRow) {
         self.journal.claims.insert(claim.guard.clone());
         self.claims.insert(claim.guard.clone(), claim);
+    }
+
+    /// Keeps what a provider told.
+    pub fn keep_event(&mut self, event: EventRow) {
+        let number = self.player(&event.player).head.number;
+        self.journal.told.push(Told::of_payment(&event.key, &event.player, number));
+        self.paid.put_event(event);
     }
 
     /// Keeps an answer under its key, for the twins in this batch and for the store.
@@ -346,6 +360,7 @@ impl Book {
             balances: written.balances.into_iter().filter_map(|key| self.balances.remove_entry(&key)).collect(),
             players: self.players.into_iter().filter(|(_, player)| changed(player)).collect(),
             flows: written.flows,
+            told: written.told,
             time: self.now,
         }
     }

@@ -175,7 +175,7 @@ fn remember(book: &mut Book, mutation: &Mutation, posted: &Posted) {
             let (guard, key) = (claim.guard.clone(), mutation.key.clone());
             book.keep_claim(ClaimRow { guard, key, outcome: Ok(posted.clone()) });
         }
-        Action::RecordPayment(record) => book.paid.put_event(EventRow {
+        Action::RecordPayment(record) => book.keep_event(EventRow {
             key: record.event_key(),
             object: record.payment.object.clone(),
             player: record.player.clone(),

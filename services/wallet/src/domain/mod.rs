@@ -23,6 +23,7 @@ mod posting;
 mod recharge;
 mod rejection;
 mod retail;
+mod told;
 mod view;
 
 pub use auric_keys::{Fingerprint, MutationKey};
@@ -46,6 +47,7 @@ pub use posting::{AtMaximum, Direction, LEGS_MAX, Leg, Post};
 pub use recharge::Settled;
 pub use rejection::{BadField, BoundFault, Outcome, Posted, Rejection, Stop, Unstored};
 pub use retail::{Generation, IssueRetailToken, RedeemRetailToken, RetailToken, TokenRow};
+pub use told::Told;
 pub use view::{BalanceView, view};
 
 /// The trace of what no request set off.

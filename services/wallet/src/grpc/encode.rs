@@ -269,7 +269,7 @@ const fn kind(kind: MovementKind) -> api::MovementKind {
     }
 }
 
-fn time(time: Timestamp) -> prost_types::Timestamp {
+pub fn time(time: Timestamp) -> prost_types::Timestamp {
     let (seconds, nanos) = time.seconds_and_nanos();
     prost_types::Timestamp { seconds, nanos }
 }

@@ -3,6 +3,7 @@
 mod batch;
 mod decode;
 mod encode;
+mod events;
 mod status;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,10 @@ pub use status::reasons;
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
     let jobs = roster(&handlers).service();
-    Routes::new(WalletServiceServer::new(Edge { handlers })).add_service(jobs)
+    let events = Arc::new(events::Events { handlers: Arc::clone(&handlers) });
+    Routes::new(WalletServiceServer::new(Edge { handlers }))
+        .add_service(jobs)
+        .add_service(auric_events::grpc::service(events))
 }
 
 /// The wallet as gRPC sees it.

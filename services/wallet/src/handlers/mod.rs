@@ -9,13 +9,16 @@ mod reload;
 mod report;
 mod sweep;
 mod tally;
+mod told;
 mod trace;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
+use auric_events::{Feed, Pruned};
 use auric_ids::RetailTokenId;
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use rand::RngExt as _;
@@ -31,6 +34,7 @@ pub use read::{Balances, Page, Supply};
 pub use reload::{ReloadError, keep as keep_catalog};
 pub use sweep::Swept;
 pub use tally::Answers;
+pub use told::Thing;
 pub use verify::{AuditFault, FaultKind, Progress};
 
 /// The wallet's operations.
@@ -39,6 +43,7 @@ pub struct Handlers {
     rules: Arc<ArcSwap<Rules>>,
     lanes: Lanes<mutate::Work, mutate::Done>,
     tally: tally::Tally,
+    feed: Feed,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -50,10 +55,34 @@ impl Handlers {
         let rules = Arc::new(ArcSwap::from_pointee(rules));
         let mut rng = rand::rng();
         let slot_offset = rng.random();
-        let ledger = mutate::Ledger { store: Arc::clone(&store), rules: Arc::clone(&rules), slot_offset };
-        let lanes = Lanes::start(ledger, settings, &mut rng);
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        Self { store, rules, lanes, tally: tally::Tally::default(), tasks, closing }
+        let feed = Feed::new("wallet", store.outbox(), closing.clone());
+        let ledger =
+            mutate::Ledger { store: Arc::clone(&store), rules: Arc::clone(&rules), feed: feed.clone(), slot_offset };
+        let lanes = Lanes::start(ledger, settings, &mut rng);
+        Self { store, rules, lanes, tally: tally::Tally::default(), feed, tasks, closing }
+    }
+
+    /// The same, keeping events for `keep` at least.
+    #[must_use]
+    pub fn keeping_events(self, keep: Duration) -> Self {
+        Self { feed: self.feed.keeping(keep), ..self }
+    }
+
+    /// What happened, for others to follow.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Deletes up to `rows_max` batches of events that are older than they are kept, in one short transaction: to be called from time to time,
+    /// again while [`Pruned::more`]. Nothing else deletes events.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it may be called again.
+    pub async fn prune_events(&self, rows_max: u32) -> Result<Pruned, StoreError> {
+        self.feed.prune(rows_max).await
     }
 
     /// The rules in force.

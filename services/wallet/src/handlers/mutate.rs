@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use auric_db::StoreError;
+use auric_events::Feed;
 use auric_ids::{CallerId, PlayerId, TraceId};
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use tokio::time::Instant;
@@ -35,6 +36,7 @@ pub enum Done {
 pub struct Ledger {
     pub store: Arc<dyn WalletStore>,
     pub rules: Arc<ArcSwap<Rules>>,
+    pub feed: Feed,
     /// What this copy adds to a lane's number, so that copies seldom write the same line of the counters.
     pub slot_offset: u16,
 }
@@ -69,7 +71,10 @@ impl Batcher for Ledger {
         trace::decided(&deciding, &answers);
         drop(deciding);
         let slot = i16::try_from(self.slot_offset.wrapping_add(lane.number()) % SLOTS).unwrap_or_default();
-        transaction.commit(book.into_journal(), slot).await.map_err(batch_error)?;
+        let journal = book.into_journal();
+        let told = journal.told.len();
+        transaction.commit(journal, slot).await.map_err(batch_error)?;
+        self.feed.committed(told);
         Ok(answers)
     }
 }

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
+use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, Reason, RetailTokenId};
 use auric_time::{Clock, SystemClock, Timestamp};
 use sqlx::migrate::Migrator;
 
 use crate::domain::{
-    BalanceKey, BatchKeys, Book, Entry, Flow, Hold, Journal, MutationKey, Payment, PaymentKey, Player, Posted, Record,
-    RetailToken, Row,
+    BalanceKey, BatchKeys, Book, Entry, EventKey, EventRow, Flow, Hold, Journal, MutationKey, Payment, PaymentKey,
+    Player, Posted, Record, RetailToken, Row,
 };
 
 pub use postgres::PostgresStore;
@@ -54,6 +55,15 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
 
     /// Reads single entries, in no order; one that is not there is left out.
     async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError>;
+
+    /// Reads single holds, in no order; one that is not there is left out.
+    async fn holds_at(&self, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError>;
+
+    /// Reads what providers told, in no order; what is not there is left out.
+    async fn told_at(&self, wanted: &[EventKey]) -> Result<Vec<EventRow>, StoreError>;
+
+    /// The events that its batches tell.
+    fn outbox(&self) -> Outbox;
 
     /// Reads the answer that a key got.
     async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError>;
@@ -112,7 +122,8 @@ pub trait WalletStore: Send + Sync + std::fmt::Debug {
 pub trait WalletTx: Send {
     /// Writes everything that was decided, and makes it durable at once. An empty journal writes nothing.
     ///
-    /// `slot` says which line of the counters is written: lanes and copies with different ones do not wait for each other.
+    /// `slot` says which line of the counters, and which lane of the outbox, is written: lanes and copies with different ones do not wait for each
+    /// other.
     ///
     /// # Errors
     ///

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Contention, StoreError};
+use auric_events::Outbox;
 use auric_ids::{HoldId, PlayerId, RetailTokenId};
 use auric_time::Timestamp;
-use auric_wallet::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
+use auric_wallet::domain::{
+    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Record, RetailToken,
+};
 use auric_wallet::store::{
     EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed, Portrait,
     WalletStore, WalletTx,
@@ -142,6 +145,18 @@ impl WalletStore for FaultyStore {
 
     async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError> {
         self.store.entries_at(wanted).await
+    }
+
+    async fn holds_at(&self, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError> {
+        self.store.holds_at(wanted).await
+    }
+
+    async fn told_at(&self, wanted: &[EventKey]) -> Result<Vec<EventRow>, StoreError> {
+        self.store.told_at(wanted).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        self.store.outbox()
     }
 
     async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError> {

@@ -18,6 +18,7 @@ use auric_wallet::domain::{
 };
 use auric_wallet::store::{self, EntriesOrder, EntriesQuery, WalletStore};
 use futures::StreamExt as _;
+use sqlx::Connection as _;
 
 /// A migrated, empty ledger.
 pub struct Ledger {
@@ -128,6 +129,14 @@ impl Ledger {
         pool.close().await;
     }
 
+    /// Takes a lock of PostgreSQL's that no table has, until it is released.
+    pub async fn lock(&self, key: i64) -> Lock {
+        let Base::Postgres(database) = &self.base else { panic!("SQLite has no such locks") };
+        let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
+        sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut connection).await.unwrap();
+        Lock { connection }
+    }
+
     /// Runs bare SQL, as someone with all rights would.
     pub async fn sql(&self, statement: &str) -> Result<u64, sqlx::Error> {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
@@ -142,6 +151,17 @@ impl Ledger {
                 Ok(done?.rows_affected())
             }
         }
+    }
+}
+
+/// A lock that holds transactions up.
+pub struct Lock {
+    connection: sqlx::PgConnection,
+}
+
+impl Lock {
+    pub async fn release(self) {
+        self.connection.close().await.unwrap();
     }
 }
 

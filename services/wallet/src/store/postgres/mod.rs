@@ -1,18 +1,22 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
 //! A batch that writes takes these round trips, whatever its size: BEGIN; lock players; read clock and heads; read balances; read keys; write
-//! keys, entries, balances, heads, counters; COMMIT. Holds and claims add a read and a write each, to the batches that have some. Locks are
+//! keys, entries, balances, heads, counters, what happened; COMMIT. Holds and claims add a read and a write each, to the batches that have some. Locks are
 //! taken in ascending player order, keys are inserted in ascending order.
 
 mod load;
 mod paid;
+mod told;
 mod write;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{DbTime, Statement, StoreError, Traced as _};
+use auric_db::{Database, DbTime, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
-use auric_time::Timestamp;
+use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
@@ -21,7 +25,9 @@ use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
 };
-use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
+use crate::domain::{
+    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Record, RetailToken,
+};
 
 /// Several reads of one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -131,19 +137,19 @@ impl WalletStore for PostgresStore {
     }
 
     async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError> {
-        let (players, numbers): (Vec<&str>, Vec<i64>) =
-            wanted.iter().map(|(player, number)| (player.as_str(), bigint(*number))).unzip();
-        let rows: Vec<EntryRow> = sqlx::query_as(
-            "SELECT entries.*
-             FROM unnest($1::text[], $2::bigint[]) AS wanted (player_id, number)
-             JOIN entries USING (player_id, number)",
-        )
-        .bind(players)
-        .bind(numbers)
-        .fetch_all(&self.pool)
-        .traced(sql("SELECT entries"))
-        .await?;
-        rows.into_iter().map(EntryRow::into_domain).collect()
+        told::entries(&self.pool, wanted).await
+    }
+
+    async fn holds_at(&self, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError> {
+        told::holds(&self.pool, wanted).await
+    }
+
+    async fn told_at(&self, wanted: &[EventKey]) -> Result<Vec<EventRow>, StoreError> {
+        told::payments(&self.pool, wanted).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Postgres(self.pool.clone()), Arc::new(SystemClock))
     }
 
     async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError> {

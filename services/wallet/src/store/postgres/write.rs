@@ -1,6 +1,7 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
 
 use auric_db::{Statement, StoreError, Traced as _};
+use auric_events::store::{Batch, postgres as outbox};
 use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use sqlx::{Postgres, Transaction};
@@ -34,6 +35,9 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     }
     if !journal.flows.is_empty() {
         flows(transaction, journal, slot).await?;
+    }
+    if let Some(batch) = Batch::of(&journal.told)? {
+        outbox::write(transaction, slot, &batch).await?;
     }
     Ok(())
 }
@@ -296,7 +300,7 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
     expect_rows(players.len(), written.rows_affected())
 }
 
-/// Written last: the counters are what batches of different players have in common, so their locks are held shortest.
+/// Written late: the counters are what batches of different players have in common, so their locks are held shortest.
 async fn flows(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
     let flows: Vec<_> = journal.flows.iter().collect();
     let written = sqlx::query(

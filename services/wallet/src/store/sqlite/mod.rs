@@ -7,16 +7,18 @@
 mod load;
 mod many;
 mod paid;
+mod told;
 mod write;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_db::{Database, SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::{Clock, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::{Sqlite, Transaction};
 
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
@@ -24,7 +26,9 @@ use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
 };
-use crate::domain::{BatchKeys, Book, Entry, Journal, MutationKey, PaymentKey, Record, RetailToken};
+use crate::domain::{
+    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Record, RetailToken,
+};
 
 /// The ledger in a SQLite file.
 #[derive(Clone, Debug)]
@@ -104,16 +108,19 @@ impl WalletStore for SqliteStore {
     }
 
     async fn entries_at(&self, wanted: &[(PlayerId, u64)]) -> Result<Vec<Entry>, StoreError> {
-        let rows: Vec<EntryRow> = sqlx::query_as(
-            "SELECT entries.*
-             FROM json_each(?1) AS wanted
-             CROSS JOIN entries ON player_id = wanted.value ->> 0 AND number = wanted.value ->> 1",
-        )
-        .bind(array(wanted, |(player, number)| json!([player, bigint(*number)])))
-        .fetch_all(&self.database.readers)
-        .traced(sql("SELECT entries"))
-        .await?;
-        rows.into_iter().map(EntryRow::into_domain).collect()
+        told::entries(&self.database.readers, wanted).await
+    }
+
+    async fn holds_at(&self, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError> {
+        told::holds(&self.database.readers, wanted).await
+    }
+
+    async fn told_at(&self, wanted: &[EventKey]) -> Result<Vec<EventRow>, StoreError> {
+        told::payments(&self.database.readers, wanted).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Sqlite(self.database.clone()), Arc::clone(&self.clock))
     }
 
     async fn mutation(&self, key: &MutationKey) -> Result<Option<Record>, StoreError> {

@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use auric_db::{Statement, StoreError, Traced as _};
+use auric_events::store::{Batch, sqlite as outbox};
 use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::{Value, json};
@@ -38,7 +39,12 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     let flows = journal.flows.iter().map(|((asset, reason, day), flow)| {
         json!([asset, reason, day, slot, bigint(flow.issued_units), bigint(flow.burned_units)])
     });
-    write(transaction, (sql("INSERT flows"), UPSERT_FLOWS), flows.collect()).await
+    write(transaction, (sql("INSERT flows"), UPSERT_FLOWS), flows.collect()).await?;
+
+    match Batch::of(&journal.told)? {
+        Some(batch) => outbox::write(transaction, slot, journal.time, &batch).await,
+        None => Ok(()),
+    }
 }
 
 async fn holds(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {

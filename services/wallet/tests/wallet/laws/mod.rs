@@ -3,6 +3,7 @@
 mod claims;
 mod concurrency;
 mod credits;
+mod events;
 mod faults;
 mod holds;
 mod idempotency;

@@ -1,0 +1,8 @@
+//! Events over real gRPC: consumers that follow the wallet through kills and broken networks, and end with the very same books (R-W2, R-O5).
+
+mod edge;
+mod follower;
+mod guard;
+mod kills;
+mod network;
+mod source;
