@@ -100,6 +100,18 @@ define_ids! {
     /// What members of a team do for each other: 1 to 64 of `a-z 0-9 _`.
     SynergyId, "synergy_id", Rule::lower(64, "_");
 
+    /// A job of the scheduler: 1 to 64 of `A-Z a-z 0-9 _ . : -`.
+    JobId, "job_id", Rule::name(64);
+
+    /// What a job belongs to: 1 to 64 of `A-Z a-z 0-9 _ . : -`; empty where it belongs to nothing.
+    JobGroupId, "group", Rule::name(64).or_empty();
+
+    /// Who does what jobs set in motion, as the scheduler's settings name it: 1 to 32 of `a-z 0-9 _ -`.
+    TargetId, "target", Rule::lower(32, "_-");
+
+    /// What a target does: 1 to 64 of `a-z 0-9 _ . -`.
+    HandlerId, "handler", Rule::lower(64, "_.-");
+
     /// A W3C trace id: 32 hexadecimal digits in lower case, or empty.
     TraceId, "trace_id", Rule::hex(32).or_empty();
 }

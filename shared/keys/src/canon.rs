@@ -1,7 +1,7 @@
 //! One byte string for one meaning: what is hashed into fingerprints and chains.
 
 /// Collects values so that no two different lists of values give the same bytes: every value carries its length.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Canon(Vec<u8>);
 
 impl Canon {

@@ -75,6 +75,13 @@ pub fn inject(metadata: &mut MetadataMap) {
     }
 }
 
+/// The id of the trace that the work of now belongs to; empty where there is none.
+#[must_use]
+pub fn trace_id() -> String {
+    let span = current();
+    if span.is_valid() { span.trace_id().to_string() } else { String::new() }
+}
+
 /// The span that the work of now belongs to; an invalid one where there is none.
 pub(crate) fn current() -> SpanContext {
     let span = tracing::Span::current();
