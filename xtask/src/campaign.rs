@@ -16,7 +16,7 @@ struct Campaign {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const CAMPAIGNS: [Campaign; 4] = [
+const CAMPAIGNS: [Campaign; 5] = [
     Campaign {
         name: "model",
         about: "20,000 random histories on the wallet's engine and on its reference model",
@@ -37,6 +37,13 @@ const CAMPAIGNS: [Campaign; 4] = [
         package: "auric-tests",
         filter: "processes_that_are_killed_twice_lose_and_double_nothing",
         environment: &[("AURIC_TEST_CRASH_PAIRS", "200")],
+    },
+    Campaign {
+        name: "hot",
+        about: "a million firings through the scheduler's hot table while a reader holds an old snapshot",
+        package: "auric-scheduler",
+        filter: "the_hot_table_stays_bounded_while_a_reader_stays",
+        environment: &[("AURIC_TEST_HOT_FIRINGS", "1000000")],
     },
     Campaign {
         name: "odds",

@@ -11,6 +11,9 @@ pub const REDIS_URL: &str = "AURIC_TEST_REDIS";
 /// The variable with how many pairs of blows the crash tests of real processes take; a campaign sets it.
 pub const CRASH_PAIRS: &str = "AURIC_TEST_CRASH_PAIRS";
 
+/// The variable with how many firings pass through the scheduler's hot table while a reader stays; a campaign sets it.
+pub const HOT_FIRINGS: &str = "AURIC_TEST_HOT_FIRINGS";
+
 /// The variable with the seed of what a test draws at random.
 pub const SEED: &str = "AURIC_TEST_SEED";
 

@@ -70,7 +70,9 @@ pub fn job_not_found(job: &JobId) -> Problem {
 /// There is no such handler.
 pub fn handler_not_found(handler: &str) -> Problem {
     let message = format!("{SERVICE} has no handler {handler:?}; it has record");
-    Problem::new(Code::NotFound, reasons::HANDLER_NOT_FOUND, message).with("handler", handler)
+    Problem::new(Code::NotFound, reasons::HANDLER_NOT_FOUND, message)
+        .with("handler", handler)
+        .with("handlers", "record")
 }
 
 /// A request of one kind was answered as one of another: ours to mend.

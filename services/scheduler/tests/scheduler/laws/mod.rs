@@ -1,6 +1,12 @@
 //! What must hold, on whichever store.
 
+mod bounded;
 mod changes;
+mod desired;
+mod faults;
 mod firing;
+mod leases;
+mod restore;
+mod storm;
 mod turns;
 mod wire;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auric_scheduler::RunEnd;
-use auric_scheduler::domain::{JobSpec, Life, Overlap};
+use auric_scheduler::domain::{JobSpec, Life, Overlap, Retry};
 use futures::future::join_all;
 
 use crate::asks::{hardly_ever, made, triggered};
@@ -96,12 +96,12 @@ async fn never_two_of_a_job_at_once_whichever_copies_lease_them(place: Place) {
 
 async fn what_waits_to_be_tried_again_keeps_its_turn(place: Place) {
     let hand = Arc::new(Hand::default());
-    hand.be(|firing| if firing.attempt == 1 { RunEnd::Failed } else { RunEnd::Done });
+    // Long enough in all that it is seen to wait.
+    hand.be(|firing| if firing.attempt < 9 { RunEnd::Failed } else { RunEnd::Done });
     let copy = place.copy(&hand).await;
-    let retry = auric_scheduler::domain::Retry { attempts_max: 3, base_ms: 700, max_ms: 700 };
+    let retry = Retry { attempts_max: 20, base_ms: 300, max_ms: 300 };
     made(&copy, "job", JobSpec { overlap: Overlap::QueueOne, retry, ..hardly_ever() }).await;
     let first = triggered(&copy, "job").await;
-    hand.wait_for_calls(0).await;
     wait_for_many(&copy, "job", Life::Retrying, 1).await;
     let second = triggered(&copy, "job").await;
     wait_for(&copy, &second, Life::Done).await;
