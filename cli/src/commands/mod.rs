@@ -6,6 +6,7 @@ mod caller;
 mod check;
 mod collection;
 mod completions;
+mod events;
 mod migrate;
 mod odds;
 mod payments;

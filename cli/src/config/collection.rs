@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use auric_collection::CollectionConfig;
+use auric_events::EventsConfig;
 use auric_lanes::LanesConfig;
 use serde::Deserialize;
 
@@ -42,6 +43,9 @@ pub struct CollectionSettings {
     /// The lanes that requests go through.
     #[serde(default)]
     pub lanes: LanesConfig,
+    /// How long its events are kept.
+    #[serde(default)]
+    pub events: EventsConfig,
 }
 
 impl Settings {
@@ -66,6 +70,7 @@ impl Settings {
             connections_max: collection.connections_max,
             named_statements: collection.named_statements,
             lanes: collection.lanes,
+            events: collection.events,
             wallet: Some(collection.presented().to(wallet)?),
             lease: collection.lease_ms.map(LeaseMs::duration),
             ..CollectionConfig::new(self.collection_database()?, catalog)

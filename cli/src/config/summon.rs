@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use auric_events::EventsConfig;
 use auric_lanes::LanesConfig;
 use auric_summon::SummonConfig;
 use serde::{Deserialize, Deserializer, de};
@@ -50,6 +51,9 @@ pub struct SummonSettings {
     /// The lanes that BEGIN and DECIDE go through.
     #[serde(default)]
     pub lanes: LanesConfig,
+    /// How long its events are kept.
+    #[serde(default)]
+    pub events: EventsConfig,
 }
 
 /// A lease in milliseconds.
@@ -108,6 +112,7 @@ impl Settings {
             connections_max: summon.connections_max,
             named_statements: summon.named_statements,
             lanes: summon.lanes,
+            events: summon.events,
             lease: summon.lease_ms.map(LeaseMs::duration),
             ..SummonConfig::new(self.summon_database()?, catalog, presented.to(wallet)?, presented.to(collection)?)
         })

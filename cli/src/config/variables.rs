@@ -1,7 +1,7 @@
 //! Which variable stands for which key, and what holds where nothing is said.
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 73] = [
+pub const VARIABLES: [(&str, &str); 75] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -31,6 +31,7 @@ pub const VARIABLES: [(&str, &str); 73] = [
     ("AURIC_COLLECTION_LANES_COUNT", "collection.lanes.count"),
     ("AURIC_COLLECTION_LANES_BATCH_MAX", "collection.lanes.batch_max"),
     ("AURIC_COLLECTION_LANES_QUEUE_MAX", "collection.lanes.queue_max"),
+    ("AURIC_COLLECTION_EVENTS_KEEP_HOURS", "collection.events.keep_hours"),
     ("AURIC_COLLECTION_LEASE_MS", "collection.lease_ms"),
     ("AURIC_COLLECTION_WALLET", "collection.wallet"),
     ("AURIC_COLLECTION_CREDENTIAL", "collection.credential"),
@@ -45,6 +46,7 @@ pub const VARIABLES: [(&str, &str); 73] = [
     ("AURIC_SUMMON_LANES_COUNT", "summon.lanes.count"),
     ("AURIC_SUMMON_LANES_BATCH_MAX", "summon.lanes.batch_max"),
     ("AURIC_SUMMON_LANES_QUEUE_MAX", "summon.lanes.queue_max"),
+    ("AURIC_SUMMON_EVENTS_KEEP_HOURS", "summon.events.keep_hours"),
     ("AURIC_SUMMON_LEASE_MS", "summon.lease_ms"),
     ("AURIC_SUMMON_WALLET", "summon.wallet"),
     ("AURIC_SUMMON_COLLECTION", "summon.collection"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use auric_client::ClientConfig;
 use auric_db::PostgresSettings;
+use auric_events::EventsConfig;
 use auric_lanes::LanesConfig;
 use auric_twophase::Settings;
 
@@ -21,6 +22,8 @@ pub struct CollectionConfig {
     pub named_statements: Option<bool>,
     /// The lanes that requests go through.
     pub lanes: LanesConfig,
+    /// How long events are kept.
+    pub events: EventsConfig,
     /// The way to the wallet; its caller is whose holds are this service's. Without one nothing is upgraded and nothing dissolved.
     pub wallet: Option<ClientConfig>,
     /// How long an operation is its copy's own after the last sign of life.
@@ -37,6 +40,7 @@ impl CollectionConfig {
             connections_max: None,
             named_statements: None,
             lanes: LanesConfig::default(),
+            events: EventsConfig::default(),
             wallet: None,
             lease: None,
         }

@@ -83,7 +83,8 @@ impl Collection {
         let store = store::on(database, Arc::new(SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
-        let handlers = Arc::new(Handlers::start(store, rules, settings, coordination));
+        let handlers = Handlers::start(store, rules, settings, coordination);
+        let handlers = Arc::new(handlers.keeping_events(config.events.keep()));
         handlers.watch_catalog(config.catalog.clone())?;
         let lanes = Arc::downgrade(&handlers);
         auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));

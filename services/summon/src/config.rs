@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use auric_client::ClientConfig;
 use auric_db::PostgresSettings;
+use auric_events::EventsConfig;
 use auric_lanes::LanesConfig;
 use auric_twophase::Settings;
 
@@ -25,6 +26,8 @@ pub struct SummonConfig {
     pub named_statements: Option<bool>,
     /// The lanes that BEGIN and DECIDE go through.
     pub lanes: LanesConfig,
+    /// How long events are kept.
+    pub events: EventsConfig,
     /// How long an operation is its copy's own after the last sign of life.
     pub lease: Option<Duration>,
 }
@@ -46,6 +49,7 @@ impl SummonConfig {
             connections_max: None,
             named_statements: None,
             lanes: LanesConfig::default(),
+            events: EventsConfig::default(),
             lease: None,
         }
     }

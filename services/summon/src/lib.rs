@@ -85,14 +85,15 @@ impl Summon {
         let operations = Operations::new(database.clone(), Arc::new(SystemClock));
         let store = store::on(database, Arc::new(SystemClock));
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
-        let handlers = Arc::new(Handlers::start(Start {
+        let handlers = Handlers::start(Start {
             store,
             operations,
             banners: loaded.banners,
             participants: vec![Arc::new(wallet), Arc::new(collection)],
             lanes,
             settings: config.operations(),
-        }));
+        });
+        let handlers = Arc::new(handlers.keeping_events(config.events.keep()));
         handlers.watch_catalog(config.catalog.clone())?;
         let lanes = Arc::downgrade(&handlers);
         auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
@@ -114,7 +115,7 @@ impl Summon {
     /// The full names of the gRPC services, for health and reflection.
     #[must_use]
     pub const fn service_names() -> &'static [&'static str] {
-        &[SERVICE_NAME, auric_jobs::SERVICE_NAME]
+        &[SERVICE_NAME, auric_jobs::SERVICE_NAME, auric_events::grpc::SERVICE_NAME]
     }
 
     /// Ends the streams that are open, so that they do not hold up a drain.

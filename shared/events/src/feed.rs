@@ -21,9 +21,6 @@ const ROWS_MAX: u32 = 32;
 /// Reads of one page at most: what a filter leaves out is read all the same.
 const READS_MAX: usize = 16;
 
-/// Events of one response of a watch.
-const WATCH_EVENTS_MAX: usize = 500;
-
 /// The shortest time between two looks of a watch that has seen everything.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(10);
 
@@ -59,12 +56,12 @@ pub type Filter<T> = Arc<dyn Fn(&Noted<T>) -> bool + Send + Sync>;
 
 /// Some events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page<T> {
+pub struct Page<E> {
     /// In an order that keeps each player's.
-    pub events: Vec<Happened<T>>,
+    pub events: Vec<E>,
     /// Where to go on.
     pub cursor: Cursor,
-    /// Whether there is more already.
+    /// Whether there may be more already.
     pub more: bool,
 }
 
@@ -161,7 +158,7 @@ impl Feed {
         cursor: Cursor,
         events_max: usize,
         filter: &Filter<T>,
-    ) -> Result<Page<T>, ReadError> {
+    ) -> Result<Page<Happened<T>>, ReadError> {
         let mut page = Page { events: Vec::new(), cursor, more: true };
         let mut lag_micros = 0;
         for _ in 0..READS_MAX {
@@ -184,7 +181,7 @@ impl Feed {
         Ok(page)
     }
 
-    /// Reads what is behind `cursor` for `reader`, and goes on as it comes; says where it stands now and then.
+    /// Reads what is behind `cursor` by `read`, and goes on as it comes; says where it stands now and then.
     ///
     /// # Shape
     ///
@@ -193,37 +190,41 @@ impl Feed {
     /// # Cancellation
     ///
     /// Nothing is read ahead of whoever takes the pages.
-    pub fn watch<T: DeserializeOwned + Send + 'static>(
-        self,
-        reader: String,
-        cursor: Cursor,
-        filter: Filter<T>,
-    ) -> impl Stream<Item = Result<Page<T>, ReadError>> + Send {
+    pub fn watch<E, X, R, P>(self, cursor: Cursor, read: R) -> impl Stream<Item = Result<Page<E>, X>> + Send
+    where
+        R: Fn(Cursor) -> P + Send,
+        P: Future<Output = Result<Page<E>, X>> + Send,
+        E: Send,
+        X: Send,
+    {
         let committed = self.committed.subscribe();
-        let watch = Watch { feed: self, reader, cursor, filter, committed, said: None };
+        let watch = Watch { closing: self.closing, cursor, read, committed, said: None };
         stream::try_unfold(watch, Watch::next)
     }
 }
 
 /// A watch between two of its pages.
-struct Watch<T> {
-    feed: Feed,
-    reader: String,
+struct Watch<R> {
+    closing: CancellationToken,
     cursor: Cursor,
-    filter: Filter<T>,
+    read: R,
     committed: watch::Receiver<()>,
     /// When it said something last.
     said: Option<Instant>,
 }
 
-impl<T: DeserializeOwned> Watch<T> {
-    async fn next(mut self) -> Result<Option<(Page<T>, Self)>, ReadError> {
+impl<R> Watch<R> {
+    async fn next<E, X, P>(mut self) -> Result<Option<(Page<E>, Self)>, X>
+    where
+        R: Fn(Cursor) -> P,
+        P: Future<Output = Result<Page<E>, X>>,
+    {
         loop {
-            if self.feed.closing.is_cancelled() {
+            if self.closing.is_cancelled() {
                 return Ok(None);
             }
             self.committed.mark_unchanged();
-            let page = self.feed.page(&self.reader, self.cursor.clone(), WATCH_EVENTS_MAX, &self.filter).await?;
+            let page = (self.read)(self.cursor.clone()).await?;
             self.cursor.clone_from(&page.cursor);
             let is_due = self.said.is_none_or(|said| said.elapsed() >= HEARTBEAT_EVERY);
             if is_due || !page.events.is_empty() {
@@ -236,8 +237,8 @@ impl<T: DeserializeOwned> Watch<T> {
         }
     }
 
+    /// Waits until there may be more, or the service is about to stop.
     async fn wait(&mut self) {
-        let closing = self.feed.closing.clone();
         let looking = async {
             sleep(LOOK_EVERY_MIN).await;
             tokio::select! {
@@ -245,7 +246,7 @@ impl<T: DeserializeOwned> Watch<T> {
                 () = sleep(LOOK_EVERY_MAX) => {}
             }
         };
-        closing.run_until_cancelled(looking).await;
+        self.closing.run_until_cancelled(looking).await;
     }
 }
 
@@ -266,7 +267,7 @@ fn check(cursor: &Cursor, found: &Found) -> Result<(), ReadError> {
 
 /// Adds the events of `row` to the page, as far as they fit.
 fn take<T: DeserializeOwned>(
-    page: &mut Page<T>,
+    page: &mut Page<Happened<T>>,
     row: &OutboxRow,
     events_max: usize,
     filter: &Filter<T>,

@@ -29,4 +29,4 @@ pub use cursor::{Cursor, CursorError, LANES_MAX, Place};
 pub use event::{EventId, Happened, Noted};
 pub use feed::{Feed, Filter, Page, ReadError, Start};
 pub use settings::EventsConfig;
-pub use store::{Outbox, Pruned};
+pub use store::{Outbox, Pruned, outbox_lane};

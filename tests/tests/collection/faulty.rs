@@ -7,6 +7,7 @@ use auric_collection::catalog::{Kept, Kind};
 use auric_collection::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag};
 use auric_collection::store::{CollectionStore, CollectionTx, PartsQuery, Stamp};
 use auric_db::StoreError;
+use auric_events::Outbox;
 use auric_ids::{EspritId, OperationId, PlayerId};
 use auric_twophase::Step;
 
@@ -61,6 +62,10 @@ impl CollectionStore for FaultyStore {
 
     async fn esprit(&self, player: &PlayerId, id: &EspritId) -> Result<Option<Esprit>, StoreError> {
         self.inner.esprit(player, id).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        self.inner.outbox()
     }
 
     async fn part(&self, operation: &OperationId) -> Result<Option<Part>, StoreError> {

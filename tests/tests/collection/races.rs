@@ -8,6 +8,8 @@ use auric_ids::EspritId;
 use auric_twophase::Operation;
 use futures::future::join_all;
 
+use crate::events::told::collection_told;
+
 use super::estate::{Estate, ask, done, player, request, upgrade};
 
 const PLAYER: &str = "storm";
@@ -141,6 +143,16 @@ async fn of_all_that_is_asked_at_once_one_destroys_and_everything_adds_up() {
         assert!(!(is_gone && is_in_use), "{id} is dissolved and in use");
         assert_eq!(portrait.esprits.iter().any(|esprit| esprit.id == *id), !is_gone, "{id}");
     }
+    // What was told of it, by three copies, comes to the same.
+    let told = collection_told(estate.addresses[0], PLAYER).await;
+    for id in &ids {
+        let (esprit, last) = (estate.esprit(PLAYER, id).await, &told.esprits[id.as_str()]);
+        let last = (u32::try_from(last.level).unwrap_or_default(), last.locked, last.dissolve_time.is_some());
+        assert_eq!(last, (esprit.level, esprit.locked, esprit.dissolved_at.is_some()), "{id}");
+    }
+    let team = told.team.into_iter().flat_map(|team| team.slots);
+    let team: BTreeMap<u32, String> = team.map(|slot| (slot.slot.unsigned_abs(), slot.esprit_id)).collect();
+    assert_eq!(team, portrait.team.iter().map(|(slot, id)| (*slot, id.to_string())).collect());
     estate.check_ends().await;
     estate.stop().await;
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::StoreError;
+use auric_events::Outbox;
 use auric_ids::{BannerId, PityGroupId, PlayerId};
 use auric_summon::domain::{BatchKeys, Book, Journal, LoggedPull};
-use auric_summon::store::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
+use auric_summon::store::{PullRange, PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use auric_time::Timestamp;
 use auric_twophase::Step;
 
@@ -65,6 +66,14 @@ impl SummonStore for FaultyStore {
 
     async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError> {
         self.inner.pulls(wanted, limit).await
+    }
+
+    async fn pulls_at(&self, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError> {
+        self.inner.pulls_at(ranges).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        self.inner.outbox()
     }
 
     async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {

@@ -9,4 +9,4 @@ mod matrix;
 mod odds;
 mod races;
 mod spark;
-mod town;
+pub mod town;

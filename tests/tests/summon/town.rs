@@ -46,6 +46,7 @@ pub struct Town {
     pub collection: collection::collection_service_client::CollectionServiceClient<Channel>,
     pub participant: ParticipantServiceClient<Channel>,
     at_wallet: SocketAddr,
+    at_collection: SocketAddr,
     at_summon: SocketAddr,
     game: PathBuf,
     stop: CancellationToken,
@@ -135,6 +136,7 @@ impl Town {
             collection: collection::collection_service_client::CollectionServiceClient::new(to_collection.clone()),
             participant: ParticipantServiceClient::new(to_collection),
             at_wallet,
+            at_collection,
             at_summon,
             game: game.to_owned(),
             stop,
@@ -171,6 +173,11 @@ impl Town {
         let url = format!("http://{}", self.at_summon);
         let channel = tonic::transport::Endpoint::from_shared(url).expect("a URL").connect().await;
         SummonServiceClient::new(channel.expect("it listens"))
+    }
+
+    /// Where the wallet, the collection and the first copy of summon answer.
+    pub fn addresses(&self) -> [SocketAddr; 3] {
+        [self.at_wallet, self.at_collection, self.at_summon]
     }
 
     /// The wallet, for another caller.

@@ -3,6 +3,7 @@
 mod dissolve;
 mod documents;
 mod equipment;
+mod events;
 mod list;
 mod lock;
 pub mod operations;
@@ -50,6 +51,7 @@ enum Action {
     Equipment(equipment::Equipment),
     Grant(equipment::Grant),
     Lock(lock::Lock),
+    Events(events::Events),
     Operations(operations::Operations),
     Retry(operations::Retry),
 }
@@ -101,6 +103,7 @@ impl Collection {
             Action::Equipment(equipment) => &equipment.target,
             Action::Grant(grant) => &grant.target,
             Action::Lock(lock) => &lock.changing.target,
+            Action::Events(events) => &events.target,
             Action::Operations(operations) => &operations.target,
             Action::Retry(retry) => &retry.target,
         }
@@ -129,6 +132,7 @@ impl Collection {
             Action::Equipment(equipment) => equipment.run(settings, output).await,
             Action::Grant(grant) => grant.run(settings, output).await,
             Action::Lock(lock) => lock.run(settings, output).await,
+            Action::Events(events) => events.run(settings, output).await,
             Action::Operations(operations) => operations.run(settings, output).await,
             Action::Retry(retry) => retry.run(settings, output).await,
         }

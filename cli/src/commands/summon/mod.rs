@@ -4,6 +4,7 @@ mod banners;
 mod bar;
 mod documents;
 mod draw;
+mod events;
 mod export;
 mod fairness;
 pub mod operations;
@@ -57,6 +58,7 @@ enum Action {
     Seed(fairness::Seed),
     Rotate(fairness::Rotate),
     Verify(fairness::VerifyPull),
+    Events(events::Events),
     Operations(operations::Operations),
     Retry(operations::Retry),
 }
@@ -85,6 +87,7 @@ impl Summon {
             Some(Action::Seed(seed)) => &seed.target,
             Some(Action::Rotate(rotate)) => &rotate.target,
             Some(Action::Verify(verify)) => &verify.target,
+            Some(Action::Events(events)) => &events.target,
             Some(Action::Operations(operations)) => &operations.target,
             Some(Action::Retry(retry)) => &retry.target,
             None => &self.draw.target,
@@ -113,6 +116,7 @@ impl Summon {
             Some(Action::Seed(seed)) => seed.run(settings, output).await,
             Some(Action::Rotate(rotate)) => rotate.run(settings, output).await,
             Some(Action::Verify(verify)) => verify.run(settings, output).await,
+            Some(Action::Events(events)) => events.run(settings, output).await,
             Some(Action::Operations(operations)) => operations.run(settings, output).await,
             Some(Action::Retry(retry)) => retry.run(settings, output).await,
             None => self.draw.run(settings, output).await,

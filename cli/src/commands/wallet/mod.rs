@@ -3,6 +3,7 @@
 mod balance;
 mod claim;
 pub mod documents;
+mod events;
 pub mod flags;
 mod history;
 mod hold;
@@ -50,6 +51,7 @@ enum Action {
     Token(token::Token),
     History(history::History),
     Watch(watch::Watch),
+    Events(events::Events),
     Mutation(mutation::MutationOf),
     Void(mutation::Void),
     Supply(supply::SupplyOf),
@@ -73,6 +75,7 @@ impl Wallet {
             Action::Token(token) => token.target(),
             Action::History(history) => &history.target,
             Action::Watch(watch) => &watch.target,
+            Action::Events(events) => &events.target,
             Action::Mutation(mutation) => &mutation.target,
             Action::Void(void) => &void.target,
             Action::Supply(supply) => &supply.target,
@@ -104,6 +107,7 @@ impl Wallet {
             Action::Token(token) => token.run(settings, output).await,
             Action::History(history) => history.run(settings, output).await,
             Action::Watch(watch) => watch.run(settings, output).await,
+            Action::Events(events) => events.run(settings, output).await,
             Action::Mutation(mutation) => mutation.run(settings, output).await,
             Action::Void(void) => void.run(settings, output).await,
             Action::Supply(supply) => supply.run(settings, output).await,

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auric_catalog::CatalogHash;
+use auric_events::Noted;
 use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_time::Timestamp;
 use auric_twophase::Log;
 
-use super::{Catalog, Esprit, Part, Piece, Record, Team};
+use super::{Catalog, Esprit, News, Part, Piece, Record, Team};
 
 /// What every change of a player draws anew: what was read under another one is old.
 pub type StateTag = [u8; 16];
@@ -100,6 +101,10 @@ pub struct Journal {
     pub players: Vec<(PlayerId, Player)>,
     /// Operations that were begun or decided.
     pub log: Log,
+    /// What happened, for others to follow.
+    pub news: Vec<Noted<News>>,
+    /// The lane of the outbox that it is told in.
+    pub lane: i16,
     /// When.
     pub time: Timestamp,
 }
@@ -116,6 +121,7 @@ pub struct Rules {
 pub struct Book {
     now: Timestamp,
     players: BTreeMap<PlayerId, Player>,
+    loaded_teams: BTreeMap<PlayerId, u64>,
     parts: BTreeMap<OperationId, PartRow>,
     esprits: BTreeMap<(PlayerId, EspritId), EspritRow>,
     pieces: BTreeMap<(PlayerId, EquipmentId), PieceRow>,
@@ -150,6 +156,7 @@ impl Book {
         };
         Self {
             now: opened.now,
+            loaded_teams: opened.players.iter().map(|(id, player)| (id.clone(), player.team_version)).collect(),
             players: opened.players.into_iter().collect(),
             parts: opened.parts.into_iter().map(part).collect(),
             esprits: opened.esprits.into_iter().map(esprit).collect(),
@@ -247,12 +254,17 @@ impl Book {
     /// Closes the book: what is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
+        let esprits: Vec<EspritRow> = self.written.esprits.iter().filter_map(|key| self.esprits.remove(key)).collect();
+        let changed = |(_, player): &(PlayerId, Player)| player.version != player.loaded_version;
+        let players: Vec<(PlayerId, Player)> = self.players.into_iter().filter(changed).collect();
         Journal {
+            news: News::of(&esprits, &players, &self.loaded_teams),
+            lane: 0,
             records: self.written.records.iter().filter_map(|key| self.records.remove(key)).collect(),
             pieces: self.written.pieces.iter().filter_map(|key| self.pieces.remove(key)).collect(),
             parts: self.written.parts.iter().filter_map(|key| self.parts.remove(key)).collect(),
-            esprits: self.written.esprits.iter().filter_map(|key| self.esprits.remove(key)).collect(),
-            players: self.players.into_iter().filter(|(_, player)| player.version != player.loaded_version).collect(),
+            esprits,
+            players,
             log: self.log,
             time: self.now,
         }

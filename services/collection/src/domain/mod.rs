@@ -13,6 +13,7 @@ mod decide;
 mod esprit;
 mod keyed;
 mod keys;
+mod news;
 mod operate;
 mod operation;
 mod optimize;
@@ -29,6 +30,7 @@ pub use change::{Change, Changed, Keyed, KeyedOutcome, PIECES_MAX, Piece, Record
 pub use decide::{Verdict, decide};
 pub use esprit::Esprit;
 pub use keys::BatchKeys;
+pub use news::News;
 pub use operate::{Begin, Decide, Done, Stop, Work, refund_of, work};
 pub use operation::{DISSOLVE_MAX, Deed, Denial, Effect, Kind, Plan, Preview, Request, Seen};
 pub use optimize::{BestTeam, Candidate, NODES_MAX, TEAM_SIZE_MAX, optimize};

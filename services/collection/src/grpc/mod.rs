@@ -3,6 +3,7 @@
 mod collection;
 mod decode;
 mod encode;
+mod events;
 mod operations;
 mod participant;
 mod status;
@@ -20,16 +21,22 @@ use crate::handlers::{Handlers, roster};
 pub use status::reasons;
 
 /// The full names of the services.
-pub const SERVICE_NAMES: [&str; 3] =
-    [collection_service_server::SERVICE_NAME, participant_service_server::SERVICE_NAME, auric_jobs::SERVICE_NAME];
+pub const SERVICE_NAMES: [&str; 4] = [
+    collection_service_server::SERVICE_NAME,
+    participant_service_server::SERVICE_NAME,
+    auric_jobs::SERVICE_NAME,
+    auric_events::grpc::SERVICE_NAME,
+];
 
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
     let jobs = roster(&handlers).service();
+    let events = Arc::new(events::Events { handlers: Arc::clone(&handlers) });
     let participant = participant::Edge { handlers: Arc::clone(&handlers) };
     Routes::new(CollectionServiceServer::new(collection::Edge { handlers }))
         .add_service(ParticipantServiceServer::new(participant))
         .add_service(jobs)
+        .add_service(auric_events::grpc::service(events))
 }
 
 type Answer<T> = Result<Response<T>, Status>;

@@ -12,9 +12,11 @@ mod trace;
 mod views;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
+use auric_events::{Feed, Pruned};
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +38,7 @@ pub struct Handlers {
     /// Absent in a copy that was told of no wallet: it takes part in operations of others only.
     coordinating: Option<operate::Coordinating>,
     views: views::Views,
+    feed: Feed,
     tasks: TaskTracker,
     closing: CancellationToken,
 }
@@ -50,17 +53,45 @@ impl Handlers {
         coordination: Option<Coordination>,
     ) -> Self {
         let rules = Arc::new(ArcSwap::from_pointee(rules));
-        let shelf = mutate::Shelf { store: Arc::clone(&store), rules: Arc::clone(&rules) };
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let feed = Feed::new("collection", store.outbox(), closing.clone());
+        let shelf = mutate::Shelf {
+            store: Arc::clone(&store),
+            rules: Arc::clone(&rules),
+            feed: feed.clone(),
+            lane_offset: rand::random(),
+        };
         let lanes = Arc::new(Lanes::start(shelf, settings, &mut rand::rng()));
         let coordinating = coordination.map(|coordination| operate::Coordinating::start(coordination, &lanes));
-        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-        Self { store, rules, lanes, coordinating, views: views::Views::default(), tasks, closing }
+        Self { store, rules, lanes, coordinating, views: views::Views::default(), feed, tasks, closing }
     }
 
     /// The rules in force.
     #[must_use]
     pub fn rules(&self) -> Arc<Rules> {
         self.rules.load_full()
+    }
+
+    /// The same, keeping events for `keep` at least.
+    #[must_use]
+    pub fn keeping_events(self, keep: Duration) -> Self {
+        Self { feed: self.feed.keeping(keep), ..self }
+    }
+
+    /// What happened, for others to follow.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Deletes up to `rows_max` batches of events that are older than they are kept, in one short transaction: to be called from time to time,
+    /// again while [`Pruned::more`]. Nothing else deletes events.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it may be called again.
+    pub async fn prune_events(&self, rows_max: u32) -> Result<Pruned, StoreError> {
+        self.feed.prune(rows_max).await
     }
 
     /// What each lane has done since the start.

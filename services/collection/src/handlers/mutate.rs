@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use auric_db::StoreError;
+use auric_events::{Feed, outbox_lane};
 use auric_lanes::{BatchError, Batcher, LaneId, Refused};
 use rand::RngExt as _;
 use tokio::time::Instant;
@@ -18,6 +19,9 @@ use crate::store::CollectionStore;
 pub struct Shelf {
     pub store: Arc<dyn CollectionStore>,
     pub rules: Arc<ArcSwap<Rules>>,
+    pub feed: Feed,
+    /// What this copy adds to a lane's number, so that copies seldom write into the same lane of the outbox.
+    pub lane_offset: u16,
 }
 
 #[async_trait]
@@ -25,7 +29,7 @@ impl Batcher for Shelf {
     type Work = Work;
     type Answer = Done;
 
-    async fn run(&self, _lane: LaneId, batch: &[Work]) -> Result<Vec<Done>, BatchError> {
+    async fn run(&self, lane: LaneId, batch: &[Work]) -> Result<Vec<Done>, BatchError> {
         // One set of rules for the whole batch: a reload in the middle is seen by the next one.
         let rules = self.rules.load_full();
         let mut keys = BatchKeys::new(rules.catalog.esprits_hash);
@@ -39,7 +43,11 @@ impl Batcher for Shelf {
         drop(deciding);
         // One for all players of the batch: with the player it is unique all the same.
         let tag: StateTag = rand::rng().random();
-        transaction.commit(book.into_journal(), tag).await.map_err(batch_error)?;
+        let mut journal = book.into_journal();
+        journal.lane = outbox_lane(self.lane_offset, lane.number());
+        let news = journal.news.len();
+        transaction.commit(journal, tag).await.map_err(batch_error)?;
+        self.feed.committed(news);
         Ok(done)
     }
 }

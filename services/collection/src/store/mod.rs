@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
+use auric_events::Outbox;
 use auric_ids::{CallerId, EspritId, OperationId, PlayerId};
 use auric_time::{Clock, SystemClock, Timestamp};
 use auric_twophase::Participation;
@@ -49,6 +50,9 @@ pub trait CollectionStore: Send + Sync + std::fmt::Debug {
 
     /// Reads parts, in the order of operations.
     async fn parts(&self, query: &PartsQuery) -> Result<Vec<Part>, StoreError>;
+
+    /// The events that its batches tell.
+    fn outbox(&self) -> Outbox;
 
     /// Keeps a catalog under its hash; one that is kept already stays.
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError>;

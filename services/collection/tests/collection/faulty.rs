@@ -8,6 +8,7 @@ use auric_collection::catalog::{Kept, Kind};
 use auric_collection::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag};
 use auric_collection::store::{CollectionStore, CollectionTx, PartsQuery, Stamp};
 use auric_db::{Contention, StoreError};
+use auric_events::Outbox;
 use auric_ids::{EspritId, OperationId, PlayerId};
 
 /// Where one transaction fails.
@@ -116,6 +117,10 @@ impl CollectionStore for FaultyStore {
 
     async fn esprit(&self, player: &PlayerId, id: &EspritId) -> Result<Option<Esprit>, StoreError> {
         self.store.esprit(player, id).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        self.store.outbox()
     }
 
     async fn part(&self, operation: &OperationId) -> Result<Option<Part>, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use auric_catalog::CatalogHash;
+use auric_events::Noted;
 use auric_ids::{BannerId, OperationId, PityGroupId, PlayerId};
 use auric_keys::MutationKey;
 use auric_time::Timestamp;
@@ -11,7 +12,7 @@ use auric_twophase::store::Wanted;
 
 use super::change::Record;
 use super::operation::Pull;
-use super::{ClientSeed, Pity, ServerSeed};
+use super::{ClientSeed, News, Pity, ServerSeed};
 
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
 #[derive(Clone, Debug, Default)]
@@ -179,6 +180,10 @@ pub struct Journal {
     pub records: Vec<Record>,
     /// Seeds that went out of use.
     pub ended: Vec<(PlayerId, EndedSeeds)>,
+    /// What happened, for others to follow.
+    pub news: Vec<Noted<News>>,
+    /// The lane of the outbox that it is told in.
+    pub lane: i16,
 }
 
 impl Book {
@@ -296,10 +301,13 @@ impl Book {
         let records = take(&mut self.records, self.kept).into_iter().map(|(_, record)| record).collect();
         let mut ended = self.ended;
         ended.sort_by(|(one, of_one), (other, of_other)| (one, of_one.epoch).cmp(&(other, of_other.epoch)));
-        let mut journal = Journal { time: self.now, players, pity, uses, pulls, log: self.log, records, ended };
+        let (news, lane) = (Vec::new(), 0);
+        let mut journal =
+            Journal { time: self.now, players, pity, uses, pulls, log: self.log, records, ended, news, lane };
         journal.players.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));
         journal.pity.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));
         journal.uses.iter_mut().for_each(|(_, row)| row.version = row.version.saturating_add(1));
+        journal.news = News::of(&journal.pulls, &journal.players);
         journal
     }
 }

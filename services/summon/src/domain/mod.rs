@@ -14,6 +14,7 @@ mod deed;
 mod draws;
 mod fair;
 mod loot;
+mod news;
 pub mod odds;
 mod operation;
 mod period;
@@ -36,6 +37,7 @@ pub use decide::{Begin, Catalogs, Decide, Verdict, Work, decide, touch};
 pub use draws::{Draws, Words};
 pub use fair::{ClientSeed, Commitment, FairDraws, NoClientSeed, ServerSeed};
 pub use loot::{BoxItem, BoxLoot, Loot, Promise, Renews, Slot, TIERS_MAX, Tiers, Track};
+pub use news::News;
 pub use operation::{
     Ask, BadField, EXCHANGE_SPARK, Outcome, Plan, Price, Pull, Refusal, SUMMON, Unstored, Wanted, esprit_of,
 };

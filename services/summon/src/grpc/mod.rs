@@ -3,6 +3,7 @@
 pub mod collection;
 mod decode;
 mod encode;
+mod events;
 mod fairness;
 mod odds;
 mod status;
@@ -40,7 +41,10 @@ pub mod told {
 /// The services, to be served.
 pub fn routes(handlers: Arc<Handlers>) -> Routes {
     let jobs = roster(&handlers).service();
-    Routes::new(SummonServiceServer::new(Edge { handlers })).add_service(jobs)
+    let events = Arc::new(events::Events { handlers: Arc::clone(&handlers) });
+    Routes::new(SummonServiceServer::new(Edge { handlers }))
+        .add_service(jobs)
+        .add_service(auric_events::grpc::service(events))
 }
 
 /// Summon as gRPC sees it.

@@ -6,14 +6,17 @@ mod fairness;
 mod figures;
 mod jobs;
 mod line;
+mod news;
 mod odds;
 mod read;
 mod reload;
 mod summon;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use auric_db::StoreError;
+use auric_events::{Feed, Pruned};
 use auric_ids::{OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_lanes::{LaneSettings, LaneStats, Lanes};
@@ -40,6 +43,7 @@ pub struct Handlers {
     catalogs: Arc<catalogs::Shelf>,
     lanes: Arc<Lanes<Work, Verdict>>,
     driver: Arc<Driver>,
+    feed: Feed,
     settings: Settings,
     /// Odds and simulations that are computed at once.
     heavy: Arc<Semaphore>,
@@ -75,19 +79,47 @@ impl Handlers {
     pub fn start(start: Start) -> Self {
         let Start { store, operations, banners, participants, lanes, settings } = start;
         let catalogs = Arc::new(catalogs::Shelf::new(banners));
-        let ledger = batch::Ledger { store: Arc::clone(&store), catalogs: Arc::clone(&catalogs) };
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let feed = Feed::new("summon", store.outbox(), closing.clone());
+        let ledger = batch::Ledger {
+            store: Arc::clone(&store),
+            catalogs: Arc::clone(&catalogs),
+            feed: feed.clone(),
+            lane_offset: rand::random(),
+        };
         let lanes = Arc::new(Lanes::start(ledger, lanes, &mut rand::rng()));
         let coordinator = Arc::new(summon::Coordinator { lanes: Arc::clone(&lanes) });
         let driver = Driver::start(coordinator, participants, operations, settings);
-        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         let heavy = Arc::new(Semaphore::new(odds::AT_ONCE_MAX));
-        Self { store, catalogs, lanes, driver, settings, heavy, tasks, closing }
+        Self { store, catalogs, lanes, driver, feed, settings, heavy, tasks, closing }
     }
 
     /// The banners in force.
     #[must_use]
     pub fn banners(&self) -> Arc<Banners> {
         self.catalogs.current()
+    }
+
+    /// The same, keeping events for `keep` at least.
+    #[must_use]
+    pub fn keeping_events(self, keep: Duration) -> Self {
+        Self { feed: self.feed.keeping(keep), ..self }
+    }
+
+    /// What happened, for others to follow.
+    #[must_use]
+    pub const fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Deletes up to `rows_max` batches of events that are older than they are kept, in one short transaction: to be called from time to time,
+    /// again while [`Pruned::more`]. Nothing else deletes events.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; it may be called again.
+    pub async fn prune_events(&self, rows_max: u32) -> Result<Pruned, StoreError> {
+        self.feed.prune(rows_max).await
     }
 
     /// What each lane has done since the start.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
 use auric_db::{Database, Migrated, PostgresSettings, StoreError};
+use auric_events::Outbox;
 use auric_ids::{BannerId, PityGroupId, PlayerId, RarityId, SpeciesId};
 use auric_time::{Clock, Timestamp};
 use sqlx::migrate::Migrator;
@@ -47,6 +48,12 @@ pub trait SummonStore: Send + Sync + std::fmt::Debug {
     /// Reads the pulls that are wanted, `limit` at most.
     async fn pulls(&self, wanted: &PullsWanted, limit: u32) -> Result<Vec<LoggedPull>, StoreError>;
 
+    /// Reads the pulls of these ranges, in no order; one that is not there is left out.
+    async fn pulls_at(&self, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError>;
+
+    /// The events that its batches tell.
+    fn outbox(&self) -> Outbox;
+
     /// Reads a player, and the seeds that went out of use: newest first, only those before the pair `before`.
     async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError>;
 
@@ -76,6 +83,19 @@ pub trait SummonTx: Send {
     /// [`StoreError::Contended`] when another copy used a key or wrote a row first: nothing was written, run the batch again.
     /// [`StoreError::Lost`] when the outcome is unknown: look it up by key.
     async fn commit(self: Box<Self>, journal: Journal) -> Result<(), StoreError>;
+}
+
+/// Some pulls of one player in one group, by their numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PullRange {
+    /// Whose.
+    pub player: PlayerId,
+    /// In which group.
+    pub group: PityGroupId,
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
 /// Which pulls to read: those of one player in one group that fit everything that is said.

@@ -1,22 +1,26 @@
 //! Summons in PostgreSQL, shared by every copy of the service.
 //!
 //! A batch takes these round trips, whatever its size: BEGIN; lock players; read clock and players; read keys; read operations; read pity and uses when
-//! it decides some; write keys, operations, pulls, pity, uses, players, and what else was asked for under a key; COMMIT. Locks are taken in ascending player order, keys are inserted in
+//! it decides some; write keys, operations, pulls, pity, uses, players, what else was asked for under a key, and what happened; COMMIT. Locks are taken in ascending player order, keys are inserted in
 //! ascending order.
 
 mod read;
 mod write;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{DbTime, Statement, StoreError, Traced as _};
+use auric_db::{Database, DbTime, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
+use auric_events::store::{Batch, postgres as outbox};
 use auric_ids::{BannerId, PityGroupId, PlayerId};
-use auric_time::Timestamp;
+use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use super::rows::{PityDbRow, PlayerRow, UseDbRow};
-use super::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
+use super::{PullRange, PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use crate::domain::{BatchKeys, Book, Journal, LoggedPull, Opened};
 
 type Tx = Transaction<'static, Postgres>;
@@ -163,6 +167,14 @@ impl SummonStore for PostgresStore {
         read::pulls(&self.pool, wanted, limit).await
     }
 
+    async fn pulls_at(&self, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError> {
+        read::pulls_at(&self.pool, ranges).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Postgres(self.pool.clone()), Arc::new(SystemClock))
+    }
+
     async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
         let mut opened = Opened::default();
@@ -211,6 +223,9 @@ impl SummonTx for PostgresTx {
         }
         auric_twophase::store::postgres::write(&mut self.transaction, &journal.log).await?;
         write::write(&mut self.transaction, &journal).await?;
+        if let Some(batch) = Batch::of(&journal.news)? {
+            outbox::write(&mut self.transaction, journal.lane, &batch).await?;
+        }
         // From here on a failure says nothing about the outcome.
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }

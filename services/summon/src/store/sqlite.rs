@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_db::{Database, SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
+use auric_events::store::{Batch, sqlite as outbox};
 use auric_ids::{BannerId, PityGroupId, PlayerId};
 use auric_time::{Clock, Timestamp};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
 use super::rows::{PityDbRow, PlayerRow, UseDbRow};
-use super::{PullsWanted, SeedsView, SummonStore, SummonTx, View};
+use super::{PullRange, PullsWanted, SeedsView, SummonStore, SummonTx, View};
 use crate::domain::{BatchKeys, Book, Journal, LoggedPull, Opened};
 
 type Tx = Transaction<'static, Sqlite>;
@@ -118,6 +120,14 @@ impl SummonStore for SqliteStore {
         read::pulls(&self.database.readers, wanted, limit).await
     }
 
+    async fn pulls_at(&self, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError> {
+        read::pulls_at(&self.database.readers, ranges).await
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Sqlite(self.database.clone()), Arc::clone(&self.clock))
+    }
+
     async fn seeds(&self, player: &PlayerId, before: Option<u64>, limit: u32) -> Result<SeedsView, StoreError> {
         let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
         let mut keys = BatchKeys::default();
@@ -172,6 +182,9 @@ impl SummonTx for SqliteTx {
         }
         auric_twophase::store::sqlite::write(&mut self.transaction, &journal.log, journal.time).await?;
         write::write(&mut self.transaction, &journal).await?;
+        if let Some(batch) = Batch::of(&journal.news)? {
+            outbox::write(&mut self.transaction, journal.lane, journal.time, &batch).await?;
+        }
         // From here on a failure says nothing about the outcome.
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
     }

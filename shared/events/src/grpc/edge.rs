@@ -12,6 +12,7 @@ use auric_ids::PlayerId;
 use auric_server::metadata;
 use auric_status::Problem;
 use futures::{Stream, StreamExt as _};
+use prost::Message;
 use serde::de::DeserializeOwned;
 use tonic::{Code, Request, Response, Status};
 
@@ -19,6 +20,12 @@ use crate::feed::Filter;
 use crate::{Cursor, Feed, Happened, Noted, Page, ReadError, Start};
 
 pub use auric_api::events::v1::event::Payload;
+
+/// Events of one response of a watch.
+const WATCH_EVENTS_MAX: usize = 500;
+
+/// Bytes of the events of one answer: below what every client takes, 4 MiB.
+const ANSWER_BYTES_MAX: usize = 3 << 20;
 
 /// The reasons that reading events gives besides those of every service; each has a section in `docs/errors.md`.
 pub mod reasons {
@@ -93,13 +100,10 @@ impl<S: Source> EventsService for Edge<S> {
         let (start, filter) = asked.decode::<S>(decoder)?;
         let feed = self.source.feed();
         let events_max = usize::try_from(page_size).unwrap_or(usize::MAX);
-        let page = match feed.begin(start).await {
-            Ok(cursor) => feed.page(reader.as_str(), cursor, events_max, &filter).await,
-            Err(error) => Err(error.into()),
-        };
-        let page = page.map_err(|error| refusal(feed.source(), &error))?;
-        let events = encode(self.source.as_ref(), &page).await?;
-        Ok(Response::new(api::ListEventsResponse { events, cursor: page.cursor.to_text(), more: page.more }))
+        let cursor = feed.begin(start).await.map_err(|error| refusal(feed.source(), &error.into()))?;
+        let Page { events, cursor, more } =
+            read(self.source.as_ref(), reader.as_str(), cursor, events_max, &filter).await?;
+        Ok(Response::new(api::ListEventsResponse { events, cursor: cursor.to_text(), more }))
     }
 
     type WatchEventsStream = Pin<Box<dyn Stream<Item = Result<api::WatchEventsResponse, Status>> + Send>>;
@@ -120,19 +124,17 @@ impl<S: Source> EventsService for Edge<S> {
         let feed = self.source.feed().clone();
         let name = feed.source();
         let cursor = feed.begin(start).await.map_err(|error| refusal(name, &error.into()))?;
-        let source = Arc::clone(&self.source);
-        let pages = feed.watch(reader.clone(), cursor, filter).then(move |page| {
-            let (source, reader) = (Arc::clone(&source), reader.clone());
-            async move {
-                let told = async {
-                    let page = page.map_err(|error| refusal(name, &error))?;
-                    let events = encode(source.as_ref(), &page).await?;
-                    Ok(api::WatchEventsResponse { events, cursor: page.cursor.to_text() })
-                };
-                told.await.inspect_err(|status: &Status| {
-                    tracing::warn!(source = name, caller = reader, code = ?status.code(), "a watch of events ended: {}", status.message());
-                })
-            }
+        let (source, of) = (Arc::clone(&self.source), reader.clone());
+        let pages = feed.watch(cursor, move |cursor| {
+            let (source, reader, filter) = (Arc::clone(&source), of.clone(), Arc::clone(&filter));
+            async move { read(source.as_ref(), &reader, cursor, WATCH_EVENTS_MAX, &filter).await }
+        });
+        let pages = pages.map(move |page| {
+            let page = page.inspect_err(|status| {
+                let said = status.message();
+                tracing::warn!(source = name, caller = reader, code = ?status.code(), "a watch of events ended: {said}");
+            })?;
+            Ok(api::WatchEventsResponse { events: page.events, cursor: page.cursor.to_text() })
         });
         Ok(Response::new(Box::pin(pages)))
     }
@@ -179,11 +181,32 @@ impl Asked<'_> {
     }
 }
 
-async fn encode<S: Source>(source: &S, page: &Page<S::What>) -> Result<Vec<api::Event>, Status> {
+/// Reads and encodes a page: fewer events than asked for, where they would make too large an answer.
+async fn read<S: Source>(
+    source: &S,
+    reader: &str,
+    cursor: Cursor,
+    mut events_max: usize,
+    filter: &Filter<S::What>,
+) -> Result<Page<api::Event>, Status> {
+    let feed = source.feed();
+    loop {
+        let page = feed.page(reader, cursor.clone(), events_max, filter).await;
+        let page = page.map_err(|error| refusal(feed.source(), &error))?;
+        let events = encode(source, &page.events).await?;
+        let bytes: usize = events.iter().map(Message::encoded_len).sum();
+        if bytes <= ANSWER_BYTES_MAX || events.len() <= 1 {
+            return Ok(Page { events, cursor: page.cursor, more: page.more });
+        }
+        events_max = events.len() / 2;
+    }
+}
+
+async fn encode<S: Source>(source: &S, events: &[Happened<S::What>]) -> Result<Vec<api::Event>, Status> {
     let name = source.feed().source();
-    let payloads = source.payloads(&page.events).await;
+    let payloads = source.payloads(events).await;
     let payloads = payloads.map_err(|error| auric_edge::of_read(&format!("the {name}"), &error))?;
-    let encoded = page.events.iter().zip(payloads).map(|(event, payload)| {
+    let encoded = events.iter().zip(payloads).map(|(event, payload)| {
         let (seconds, nanos) = event.time.seconds_and_nanos();
         api::Event {
             event_id: event.id.to_string(),

@@ -83,7 +83,11 @@ pub async fn follow<S: Sink>(
         failures = if steps > 0 { 0 } else { failures.saturating_add(1) };
         let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
         let pause = settings.backoff_first.saturating_mul(factor).min(settings.backoff_max);
-        tracing::warn!(error = %left, steps, "a stream of events is taken up again");
+        if matches!(left, Left::Store(StoreError::Contended(..))) {
+            tracing::debug!(error = %left, steps, "another copy of the consumer is at work");
+        } else {
+            tracing::warn!(error = %left, steps, "a stream of events is taken up again");
+        }
         let pause = pause.mul_f64(rand::rng().random_range(0.5..1.0));
         closing.run_until_cancelled(sleep(pause)).await;
     }

@@ -80,6 +80,15 @@ pub struct Pruned {
     pub more: bool,
 }
 
+/// Lanes of one source that are written: copies that share one wait for each other's commits.
+const LANES: u16 = 32;
+
+/// The lane that a batch of `lane` tells in, at a copy that adds `offset` to the numbers of its lanes, so that copies seldom write into the same.
+#[must_use]
+pub fn outbox_lane(offset: u16, lane: u16) -> i16 {
+    i16::try_from(offset.wrapping_add(lane) % LANES).unwrap_or_default()
+}
+
 impl Batch {
     /// The row that tells of `events`; nothing when nothing happened.
     ///

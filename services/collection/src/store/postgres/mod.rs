@@ -1,17 +1,20 @@
 //! The collection in PostgreSQL, shared by every copy of the service.
 //!
-//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players; read clock and players; read parts; write parts and
-//! players; COMMIT. Esprits and foreign catalogs add a read each, esprits a write, to the batches that have some. Locks are taken in
+//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players; read clock and players; read parts; write parts, players
+//! and what happened; COMMIT. Esprits and foreign catalogs add a read each, esprits a write, to the batches that have some. Locks are taken in
 //! ascending player order, rows are inserted in ascending order.
 
 mod keyed;
 mod load;
 mod write;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use auric_db::{DbTime, Statement, StoreError, Traced as _};
+use auric_db::{Database, DbTime, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
 use auric_ids::{CallerId, EspritId, OperationId, PlayerId};
-use auric_time::Timestamp;
+use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
@@ -152,6 +155,10 @@ impl CollectionStore for PostgresStore {
         .traced(sql("SELECT participations"))
         .await?;
         rows.into_iter().map(PartDbRow::into_domain).collect()
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Postgres(self.pool.clone()), Arc::new(SystemClock))
     }
 
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
 
 use auric_db::{StoreError, Traced as _};
+use auric_events::store::{Batch, postgres as outbox};
 use auric_ids::OperationId;
 use sqlx::{Postgres, Transaction};
 
@@ -36,6 +37,9 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
     }
     if !journal.players.is_empty() {
         players(transaction, journal, tag).await?;
+    }
+    if let Some(batch) = Batch::of(&journal.news)? {
+        outbox::write(transaction, journal.lane, &batch).await?;
     }
     Ok(())
 }

@@ -9,7 +9,8 @@ mod write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use auric_db::{SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_db::{Database, SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_events::Outbox;
 use auric_ids::{CallerId, EspritId, OperationId, PlayerId};
 use auric_time::Clock;
 use serde_json::Value;
@@ -129,6 +130,10 @@ impl CollectionStore for SqliteStore {
         .traced(sql("SELECT participations"))
         .await?;
         rows.into_iter().map(PartDbRow::into_domain).collect()
+    }
+
+    fn outbox(&self) -> Outbox {
+        Outbox::new(Database::Sqlite(self.database.clone()), Arc::clone(&self.clock))
     }
 
     async fn keep_catalog(&self, kept: &Kept) -> Result<(), StoreError> {

@@ -1,6 +1,7 @@
 //! What a batch writes: table by table, and every row counted.
 
 use auric_db::{Statement, StoreError, Traced as _};
+use auric_events::store::{Batch, sqlite as outbox};
 use serde_json::{Value, json};
 use sqlx::{Sqlite, Transaction};
 
@@ -47,7 +48,12 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, tag: StateTag) -> 
         ]))
     });
     let players = players.collect::<Result<_, StoreError>>()?;
-    write(transaction, (sql("INSERT players"), UPSERT_PLAYERS), players).await
+    write(transaction, (sql("INSERT players"), UPSERT_PLAYERS), players).await?;
+
+    match Batch::of(&journal.news)? {
+        Some(batch) => outbox::write(transaction, journal.lane, journal.time, &batch).await,
+        None => Ok(()),
+    }
 }
 
 /// Writes the rows of one table by one statement, and counts them.

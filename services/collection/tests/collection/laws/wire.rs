@@ -174,11 +174,8 @@ async fn every_refusal_has_its_reason_and_its_code() {
 
     let nothing = GetParticipationRequest { operation_id: operation(9) };
     assert_eq!(participant.get_participation(nothing).await.unwrap_err().code(), Code::NotFound);
-    let nobody = GetEspritRequest {
-        player_id: "p".to_owned(),
-        esprit_id: "e".to_owned(),
-        ..GetEspritRequest::default()
-    };
+    let nobody =
+        GetEspritRequest { player_id: "p".to_owned(), esprit_id: "e".to_owned(), ..GetEspritRequest::default() };
     let missing = served.reader().get_esprit(nobody).await.unwrap_err();
     assert_eq!((missing.code(), problem(&missing).reason.as_str()), (Code::NotFound, "ESPRIT_NOT_FOUND"));
 }

@@ -7,8 +7,8 @@ use auric_ids::{BannerId, PlayerId, RarityId, SpeciesId};
 use auric_keys::MutationKey;
 use sqlx::PgPool;
 
-use super::super::PullsWanted;
 use super::super::rows::{PullRow, RecordRow, SeedsRow, bigint};
+use super::super::{PullRange, PullsWanted};
 use super::{Tx, sql};
 use crate::domain::{EndedSeeds, LoggedPull, Record};
 
@@ -60,6 +60,24 @@ pub async fn pulls(pool: &PgPool, wanted: &PullsWanted, limit: u32) -> Result<Ve
         .fetch_all(pool)
         .traced(sql("SELECT pulls"))
         .await?;
+    rows.into_iter().map(PullRow::into_domain).collect()
+}
+
+pub async fn pulls_at(pool: &PgPool, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError> {
+    let rows: Vec<PullRow> = sqlx::query_as(
+        "SELECT pulls.*
+         FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS wanted (player_id, pity_group_id, first, last)
+         JOIN pulls ON pulls.player_id = wanted.player_id
+             AND pulls.pity_group_id = wanted.pity_group_id
+             AND pulls.number BETWEEN wanted.first AND wanted.last",
+    )
+    .bind(ranges.iter().map(|range| range.player.as_str()).collect::<Vec<_>>())
+    .bind(ranges.iter().map(|range| range.group.as_str()).collect::<Vec<_>>())
+    .bind(ranges.iter().map(|range| bigint(range.first)).collect::<Vec<_>>())
+    .bind(ranges.iter().map(|range| bigint(range.last)).collect::<Vec<_>>())
+    .fetch_all(pool)
+    .traced(sql("SELECT pulls"))
+    .await?;
     rows.into_iter().map(PullRow::into_domain).collect()
 }
 

@@ -9,8 +9,8 @@ use auric_time::Timestamp;
 use serde_json::json;
 use sqlx::SqlitePool;
 
-use super::super::PullsWanted;
 use super::super::rows::{PullRow, RecordRow, SeedsRow, bigint};
+use super::super::{PullRange, PullsWanted};
 use super::{Tx, array, sql};
 use crate::domain::{EndedSeeds, LoggedPull, Record};
 
@@ -62,6 +62,21 @@ pub async fn pulls(readers: &SqlitePool, wanted: &PullsWanted, limit: u32) -> Re
         .fetch_all(readers)
         .traced(sql("SELECT pulls"))
         .await?;
+    rows.into_iter().map(PullRow::into_domain).collect()
+}
+
+pub async fn pulls_at(readers: &SqlitePool, ranges: &[PullRange]) -> Result<Vec<LoggedPull>, StoreError> {
+    let rows: Vec<PullRow> = sqlx::query_as(
+        "SELECT pulls.*
+         FROM json_each(?1) AS wanted
+         CROSS JOIN pulls ON player_id = wanted.value ->> 0
+             AND pity_group_id = wanted.value ->> 1
+             AND number BETWEEN wanted.value ->> 2 AND wanted.value ->> 3",
+    )
+    .bind(array(ranges, |range| json!([range.player, range.group, bigint(range.first), bigint(range.last)])))
+    .fetch_all(readers)
+    .traced(sql("SELECT pulls"))
+    .await?;
     rows.into_iter().map(PullRow::into_domain).collect()
 }
 

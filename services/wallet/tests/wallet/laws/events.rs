@@ -39,7 +39,7 @@ fn everything() -> Filter<Told> {
     Arc::new(|_| true)
 }
 
-async fn page(feed: &Feed, cursor: Cursor, events_max: usize) -> Result<Page<Told>, ReadError> {
+async fn page(feed: &Feed, cursor: Cursor, events_max: usize) -> Result<Page<Event>, ReadError> {
     feed.page(READER, cursor, events_max, &everything()).await
 }
 
@@ -285,7 +285,8 @@ async fn a_watch_goes_on_and_ends_with_the_service(ledger: Ledger) {
     let copies = copies(&ledger).await;
     let feed = copies[0].feed().clone();
     let now = feed.begin(Start::Now).await.unwrap();
-    let mut watch = std::pin::pin!(feed.watch(READER.to_owned(), now, everything()));
+    let read = |cursor| page(copies[0].feed(), cursor, 500);
+    let mut watch = std::pin::pin!(feed.watch(now, read));
     assert_eq!(watch.next().await.unwrap().unwrap().events, [], "it says at once where it stands");
     for (n, copy) in copies.iter().enumerate() {
         outcome(copy, post(&format!("{n}"), vec![credit("p", "aether", 1)])).await.unwrap();
