@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use auric_db::StoreError;
+use auric_ids::JobId;
 use auric_time::Timestamp;
 use tokio::time::Instant;
 
@@ -75,27 +77,31 @@ impl Handlers {
     }
 
     /// Plans what comes next, and tells how long there is nothing to do.
-    async fn plan_round(&self, lookout: &mut Lookout) -> Result<Duration, auric_db::StoreError> {
+    async fn plan_round(&self, lookout: &mut Lookout) -> Result<Duration, StoreError> {
         let within = self.pace.ahead / 2;
         let ask = DueAsk { since: lookout.since(), within, limit: JOBS_MAX };
         let DueJobs { now, jobs, next_at } = bounded(self.store.due_jobs(&ask)).await?;
         let is_whole = jobs.len() < usize::try_from(JOBS_MAX).unwrap_or(usize::MAX);
         let horizon = now.plus_micros(micros(within));
-        let (mut part, mut rows, mut is_behind) = (Vec::new(), 0_usize, false);
+        let (mut part, mut rows, mut is_behind, mut is_written) = (Vec::new(), 0_usize, false, true);
         for row in &jobs {
             let Some(planned) = self.plan_job(row, now).await else { continue };
             is_behind |= planned.next_at.is_some_and(|next_at| next_at <= horizon);
             rows = rows.saturating_add(planned.firings.len()).saturating_add(planned.skipped.len());
             part.push(planned);
             if rows >= ROWS_MAX {
-                self.write_plan(&part, now).await;
+                is_written &= self.write_plan(&part, now).await;
                 part.clear();
                 rows = 0;
             }
         }
-        self.write_plan(&part, now).await;
+        is_written &= self.write_plan(&part, now).await;
         if !jobs.is_empty() {
             self.wakes.runner.notify_one();
+        }
+        if !is_written {
+            // What could not be written comes again, and not at once: the database has said why.
+            return Ok(self.pace.poll);
         }
         if !is_whole || is_behind {
             return Ok(Duration::ZERO);
@@ -108,55 +114,65 @@ impl Handlers {
     /// Plans one job. One that cannot be planned is named, and holds up no other.
     async fn plan_job(&self, row: &JobRow, now: Timestamp) -> Option<PlannedJob> {
         let job = &row.job;
-        let broken = |fault: String| (job.id.clone(), row.plan, fault);
         let planned = match (&job.spec, job.next_at) {
-            (None, _) => Err(broken("its definition cannot be read".to_owned())),
+            (None, _) => Err("its definition cannot be read".to_owned()),
             (Some(spec), Some(next_at)) => match Timetable::of(&spec.schedule) {
                 Ok(timetable) => Ok(plan(spec, &timetable, next_at, now, micros(self.pace.ahead))),
-                Err(fault) => Err(broken(format!("{}: {}", fault.path, fault.fault))),
+                Err(fault) => Err(format!("{}: {}", fault.path, fault.fault)),
             },
             (Some(_), None) => return None,
         };
         match planned {
             Ok(planned) => Some(outcome(row, &planned, now)),
-            Err((id, plan, fault)) => {
-                figures::count_broken();
-                tracing::warn!(job_id = %id, fault, "job {id} cannot be planned, it is looked at again in a minute: {fault}");
-                if let Err(error) = bounded(self.store.put_off(&[(id, plan)], BROKEN_REST)).await {
-                    tracing::warn!(%error, "a job that cannot be planned could not be put off: {error}");
-                }
+            Err(fault) => {
+                self.put_off(&job.id, row.plan, &fault).await;
                 None
             }
         }
     }
 
-    /// Writes plans together; where the database refuses them, each alone, so that one bad row holds up no other.
-    async fn write_plan(&self, planned: &[PlannedJob], now: Timestamp) {
+    /// Writes plans together; where the database refuses them, each alone, so that one bad row holds up no other. Tells whether all were written.
+    async fn write_plan(&self, planned: &[PlannedJob], now: Timestamp) -> bool {
         if planned.is_empty() {
-            return;
+            return true;
         }
         match bounded(self.store.plan(planned, now)).await {
             Ok(moved) => {
                 line::skipped(planned.iter().filter(|job| moved.contains(&job.job)).flat_map(|job| &job.skipped));
+                true
             }
-            Err(error) if planned.len() > 1 => {
-                tracing::warn!(%error, jobs = planned.len(), "jobs could not be planned together, each is planned alone: {error}");
+            Err(StoreError::Fault(_) | StoreError::Corrupt(_)) if planned.len() > 1 => {
+                let mut is_written = true;
                 for one in planned {
-                    Box::pin(self.write_plan(std::slice::from_ref(one), now)).await;
+                    is_written &= Box::pin(self.write_plan(std::slice::from_ref(one), now)).await;
                 }
+                is_written
             }
             Err(error) => {
-                let [one] = planned else { return };
-                figures::count_broken();
-                let job_id = &one.job;
-                tracing::warn!(%error, %job_id, "job {job_id} could not be planned, it is looked at again: {error}");
-                let is_its_own = matches!(error, auric_db::StoreError::Fault(_) | auric_db::StoreError::Corrupt(_));
-                if is_its_own
-                    && let Err(error) = bounded(self.store.put_off(&[(one.job.clone(), one.plan)], BROKEN_REST)).await
-                {
-                    tracing::warn!(%error, "a job that cannot be planned could not be put off: {error}");
-                }
+                self.not_planned(planned, &error).await;
+                false
             }
+        }
+    }
+
+    /// Says that jobs could not be planned. One that the database refuses by itself is put off; what failed for a passing reason comes again.
+    async fn not_planned(&self, planned: &[PlannedJob], error: &StoreError) {
+        let (StoreError::Fault(_) | StoreError::Corrupt(_), [one]) = (error, planned) else {
+            figures::count_fault("plan");
+            let jobs = planned.len();
+            tracing::warn!(%error, jobs, "{jobs} jobs could not be planned, the next round tries again: {error}");
+            return;
+        };
+        let source = std::error::Error::source(error).map(ToString::to_string);
+        self.put_off(&one.job, one.plan, &source.unwrap_or_else(|| error.to_string())).await;
+    }
+
+    /// Names a job that cannot be planned, and looks at it again in a minute.
+    async fn put_off(&self, job: &JobId, plan: u64, fault: &str) {
+        figures::count_broken();
+        tracing::warn!(job_id = %job, fault, "job {job} cannot be planned, it is looked at again in a minute: {fault}");
+        if let Err(error) = bounded(self.store.put_off(&[(job.clone(), plan)], BROKEN_REST)).await {
+            tracing::warn!(%error, job_id = %job, "a job that cannot be planned could not be put off: {error}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod fire;
 mod keep;
 mod read;
 mod settle;
+mod steady;
 mod turns;
 
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use crate::domain::{BatchKeys, Book, DeadLetter, Definition, Firing, FiringKey, 
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     database: SqliteDatabase,
-    clock: Arc<dyn Clock>,
+    clock: Arc<steady::SteadyClock>,
 }
 
 struct SqliteTx {
@@ -43,7 +44,7 @@ impl SqliteStore {
     /// The store on an opened, migrated file.
     #[must_use]
     pub fn new(database: SqliteDatabase, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+        Self { database, clock: Arc::new(steady::SteadyClock::new(clock)) }
     }
 
     async fn begin(&self) -> Result<Tx, StoreError> {

@@ -1,13 +1,14 @@
 //! The machinery fails: nothing is lost, nothing is doubled, and nothing stops.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 use auric_scheduler::domain::{JobSpec, Life, Overlap};
 use auric_scheduler::{Pace, RunEnd};
 use auric_testkit::databases::PostgresDatabase;
 use auric_testkit::proxy::{Direction, Fault, Proxy};
+use auric_time::{Clock, SystemClock, Timestamp};
 
 use crate::asks::{every_second, made};
 use crate::faulty::{Chance, FaultyStore};
@@ -107,4 +108,31 @@ async fn a_database_that_hangs_for_ten_seconds_stops_nothing() {
     }
     copy.close().await;
     aside.close().await;
+}
+
+/// A clock that a law puts back.
+#[derive(Debug, Default)]
+struct PutBack(AtomicI64);
+
+impl Clock for PutBack {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().plus_micros(self.0.load(Relaxed))
+    }
+}
+
+/// On a file the machine's clock is all that there is. On PostgreSQL nothing is compared with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_put_back_an_hour_stops_nothing() {
+    let clock = Arc::new(PutBack::default());
+    let place = Place::sqlite_with(Arc::<PutBack>::clone(&clock)).await;
+    let hand = Arc::new(Hand::default());
+    let copy = place.copy(&hand).await;
+    made(&copy, "tick", every_second()).await;
+    let before = wait_for_many(&copy, "tick", Life::Done, 2).await.len();
+    clock.0.store(-3_600_000_000, Relaxed);
+    wait_for_many(&copy, "tick", Life::Done, before + 3).await;
+    clock.0.store(0, Relaxed);
+    wait_for_many(&copy, "tick", Life::Done, before + 5).await;
+    copy.close().await;
+    place.assert_whole().await;
 }

@@ -21,6 +21,7 @@ on_every_store!(
     at_most_ten_calls_are_in_flight,
     one_bad_row_holds_up_no_other,
     a_job_moved_back_by_hand_doubles_nothing,
+    what_was_put_into_the_past_by_hand_is_found,
 );
 
 fn lease_ask(copy: &str, lease: Duration) -> LeaseAsk {
@@ -224,6 +225,35 @@ async fn a_job_moved_back_by_hand_doubles_nothing(place: Place) {
     wait_for_many(&copy, "job", Life::Done, all).await;
     for (key, told) in hand.told() {
         assert_eq!(told.attempts, [1], "{key}");
+    }
+    copy.close().await;
+    place.assert_whole().await;
+}
+
+/// Looks begin where the last one ended; what a hand or a restore put before that is found by one that looks at everything.
+async fn what_was_put_into_the_past_by_hand_is_found(place: Place) {
+    let hand = Arc::new(Hand::default());
+    let copy = place.copy(&hand).await;
+    let epoch = match &place {
+        Place::Sqlite { .. } => "1",
+        Place::Postgres(_) => "to_timestamp(1)",
+    };
+    for name in ["tick", "lost"] {
+        made(&copy, name, every_second()).await;
+        wait_for_many(&copy, name, Life::Done, 2).await;
+    }
+    place.sql(&format!("UPDATE jobs SET wake_at = {epoch}")).await;
+    let pending =
+        place.sql(&format!("UPDATE firings SET ready_at = {epoch} WHERE job_id = 'lost' AND attempts = 0")).await;
+    assert!(pending > 0, "some firings are planned ahead");
+    let tick = firings(&copy, "tick").await.len();
+    wait_for_many(&copy, "tick", Life::Done, tick + 8).await;
+    let lost = firings(&copy, "lost").await.len();
+    wait_for_many(&copy, "lost", Life::Done, lost + 3).await;
+    for name in ["tick", "lost"] {
+        let all = firings(&copy, name).await;
+        let times: Vec<i64> = all.keys().map(|key| key.scheduled_for.micros() / 1_000_000).collect();
+        assert!(times.windows(2).all(|pair| pair[1] == pair[0] + 1), "{name}: no second is left out: {times:?}");
     }
     copy.close().await;
     place.assert_whole().await;
