@@ -7,6 +7,7 @@ use std::time::Duration;
 use auric_api::collection::v1::collection_service_client::CollectionServiceClient;
 use auric_api::gateway::v1::gateway_service_client::GatewayServiceClient;
 use auric_api::participant::v1::participant_service_client::ParticipantServiceClient;
+use auric_api::scheduler::v1::scheduler_service_client::SchedulerServiceClient;
 use auric_api::summon::v1::summon_service_client::SummonServiceClient;
 use auric_api::wallet::v1::wallet_service_client::WalletServiceClient;
 use auric_server::metadata;
@@ -43,6 +44,8 @@ pub enum Peer {
     Collection,
     /// The door for payment providers, as its operators see it.
     Gateway,
+    /// Who keeps what is to be done when.
+    Scheduler,
 }
 
 impl Peer {
@@ -53,6 +56,7 @@ impl Peer {
             Self::Summon => &settings.summon,
             Self::Collection => &settings.collection,
             Self::Gateway => &settings.gateway,
+            Self::Scheduler => &settings.scheduler,
         }
     }
 
@@ -63,6 +67,7 @@ impl Peer {
             Self::Summon => "client.summon",
             Self::Collection => "client.collection",
             Self::Gateway => "client.gateway",
+            Self::Scheduler => "client.scheduler",
         }
     }
 }
@@ -121,6 +126,11 @@ impl Client {
     /// The gateway's methods.
     pub fn gateway(&self) -> GatewayServiceClient<Channel> {
         GatewayServiceClient::new(self.channel.clone())
+    }
+
+    /// The scheduler's methods.
+    pub fn scheduler(&self) -> SchedulerServiceClient<Channel> {
+        SchedulerServiceClient::new(self.channel.clone())
     }
 
     /// Puts the caller, the trace and the deadline beside `message`.

@@ -24,11 +24,13 @@ use crate::fault::Fault;
 mod collection;
 mod gateway;
 mod peer;
+mod scheduler;
 mod summon;
 mod variables;
 
 pub use collection::CollectionSettings;
 pub use gateway::GatewaySettings;
+pub use scheduler::SchedulerSettings;
 pub use summon::{Peers, SummonSettings};
 use variables::{DEFAULTS, VARIABLES};
 
@@ -65,6 +67,8 @@ pub struct Settings {
     pub summon: SummonSettings,
     /// The gateway service.
     pub gateway: GatewaySettings,
+    /// The scheduler.
+    pub scheduler: SchedulerSettings,
     /// What the commands that talk to a service need.
     pub client: ClientSettings,
 }
@@ -164,6 +168,8 @@ pub struct ClientSettings {
     pub collection: String,
     /// The gateway's URL for operators.
     pub gateway: String,
+    /// The scheduler's URL.
+    pub scheduler: String,
     /// Who asks.
     pub caller: CallerId,
     /// How long an answer is waited for.
@@ -231,7 +237,8 @@ impl Settings {
     ///
     /// [`Fault::Config`] when one of them has nothing to present.
     pub fn everybody_is_somebody(&self) -> Result<(), Fault> {
-        let nobody = [self.summon.presented(), self.collection.presented()].into_iter().find(|one| !one.is_somebody());
+        let all = [self.summon.presented(), self.collection.presented(), self.scheduler.presented()];
+        let nobody = all.into_iter().find(|one| !one.is_somebody());
         let Some(nobody) = nobody.filter(|_| self.access.callers.is_some()) else { return Ok(()) };
         let service = nobody.service;
         let reason = "access.callers asks who comes, and this service has nothing to present";

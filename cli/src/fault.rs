@@ -267,6 +267,9 @@ fn advise(problem: &Problem, has_key: bool) -> Option<String> {
         "OPERATION_NOT_FOUND" => {
             "`auric summon operations --all` or `auric collection operations --all` shows how it ended".to_owned()
         }
+        "JOB_NOT_FOUND" => "`auric jobs list` shows what there is".to_owned(),
+        "JOB_EXISTS" => "`auric jobs show` shows it; use another name, or `auric jobs update`".to_owned(),
+        "DEAD_LETTER_NOT_FOUND" => "`auric jobs dead` shows what there is; it was replayed or discarded".to_owned(),
         "COLLECTION_FULL" => "let the player make room, then ask under a new key: this key keeps its answer".to_owned(),
         "MUTATION_VOIDED" => "use a new key: what this one was for never happens".to_owned(),
         reason::INVALID_ARGUMENT => "correct the request; nothing was stored, and the key is still unused".to_owned(),
@@ -327,6 +330,8 @@ mod tests {
             &auric_summon::reasons::ALL,
             &auric_gateway::reasons::ALL,
             &auric_events::grpc::reasons::ALL,
+            &auric_jobs::reasons::ALL,
+            &auric_scheduler::reasons::ALL,
         ];
         for reason in reasons.concat() {
             assert!(page.lines().any(|line| line == format!("## {reason}")), "docs/errors.md has no section {reason}");

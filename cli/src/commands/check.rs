@@ -4,6 +4,7 @@ use std::path::Path;
 
 use auric_collection::Collection;
 use auric_gateway::Gateway;
+use auric_scheduler::{CatalogSummary, Scheduler};
 use auric_summon::Summon;
 use auric_wallet::Wallet;
 use serde::Serialize;
@@ -46,6 +47,10 @@ pub struct Check {
 
     #[command(flatten)]
     others: Others,
+
+    /// The scheduler's URL [default: `http://127.0.0.1:7404`; variable: `AURIC_SCHEDULER`].
+    #[arg(long, value_name = "URL")]
+    scheduler: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +76,7 @@ enum State {
 
 impl Check {
     pub fn flags(&self) -> Flags {
-        let own = vec![("wallet.database", self.wallet_database.clone())];
+        let own = vec![("wallet.database", self.wallet_database.clone()), ("client.scheduler", self.scheduler.clone())];
         [self.places.flags(), self.target.flags(), self.others.flags(), own].concat()
     }
 
@@ -91,6 +96,8 @@ impl Check {
                 lines.push(service_line::<Collection>(&settings, Peer::Collection, self.serving).await);
                 lines.push(database_line::<Summon>(&settings).await);
                 lines.push(service_line::<Summon>(&settings, Peer::Summon, self.serving).await);
+                lines.push(database_line::<Scheduler>(&settings).await);
+                lines.push(service_line::<Scheduler>(&settings, Peer::Scheduler, self.serving).await);
                 if settings.has_gateway() {
                     lines.push(database_line::<Gateway>(&settings).await);
                     lines.push(service_line::<Gateway>(&settings, Peer::Gateway, self.serving).await);
@@ -142,6 +149,11 @@ fn whole_catalog(settings: &Settings, folder: &Path) -> Result<String, Fault> {
     let wallet = check_catalog::<Wallet>(folder)?;
     let collection = check_catalog::<Collection>(folder)?;
     let summon = check_catalog::<Summon>(folder)?;
+    let CatalogSummary { zones, broken } = check_catalog::<Scheduler>(folder)?;
+    if let Some(broken) = broken.first() {
+        return Err(Fault::Catalog { folder: folder.to_owned(), reason: broken.to_string() });
+    }
+    settings.scheduler.maintenance.jobs()?;
     if settings.has_gateway() || folder.join("products.toml").exists() {
         check_catalog::<Gateway>(folder)?;
     }
@@ -152,7 +164,8 @@ fn whole_catalog(settings: &Settings, folder: &Path) -> Result<String, Fault> {
         return Err(Fault::Catalog { folder: folder.to_owned(), reason });
     }
     let (assets, species, banners) = (assets.len(), collection.species, summon.banners);
-    Ok(format!("{}: {assets} assets, {hash}; {species} species, {banners} banners", folder.display()))
+    let counts = format!("{assets} assets, {hash}; {species} species, {banners} banners, {zones} zones");
+    Ok(format!("{}: {counts}", folder.display()))
 }
 
 async fn database_line<S: Service>(settings: &Settings) -> Line {

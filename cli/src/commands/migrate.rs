@@ -2,6 +2,7 @@
 
 use auric_collection::Collection;
 use auric_gateway::Gateway;
+use auric_scheduler::Scheduler;
 use auric_summon::Summon;
 use auric_wallet::Wallet;
 use serde::Serialize;
@@ -43,6 +44,10 @@ pub struct Migrate {
     #[arg(long, value_name = "URL")]
     summon_database: Option<String>,
 
+    /// The scheduler's database: `sqlite://PATH` or `postgres://…` [variable: `AURIC_SCHEDULER_DATABASE`].
+    #[arg(long, value_name = "URL")]
+    scheduler_database: Option<String>,
+
     /// The gateway's database, where there is a gateway: `sqlite://PATH` or `postgres://…` [variable: `AURIC_GATEWAY_DATABASE`].
     #[arg(long, value_name = "URL")]
     gateway_database: Option<String>,
@@ -53,7 +58,7 @@ pub struct Migrate {
 }
 
 /// The services that have a database.
-const SERVICES: [&str; 4] = [Wallet::NAME, Collection::NAME, Summon::NAME, Gateway::NAME];
+const SERVICES: [&str; 5] = [Wallet::NAME, Collection::NAME, Summon::NAME, Scheduler::NAME, Gateway::NAME];
 
 #[derive(Debug, Serialize)]
 struct Done {
@@ -73,6 +78,7 @@ impl Migrate {
             ("wallet.database", self.wallet_database.clone()),
             ("collection.database", self.collection_database.clone()),
             ("summon.database", self.summon_database.clone()),
+            ("scheduler.database", self.scheduler_database.clone()),
             ("gateway.database", self.gateway_database.clone()),
         ];
         [self.places.flags(), own].concat()
@@ -90,6 +96,9 @@ impl Migrate {
         if chosen.contains(&Summon::NAME) {
             databases.push(migrate::<Summon>(settings).await?);
         }
+        if chosen.contains(&Scheduler::NAME) {
+            databases.push(migrate::<Scheduler>(settings).await?);
+        }
         if chosen.contains(&Gateway::NAME) {
             databases.push(migrate::<Gateway>(settings).await?);
         }
@@ -106,9 +115,10 @@ impl Migrate {
             (Wallet::NAME, Wallet::has_named_database(settings)),
             (Collection::NAME, Collection::has_named_database(settings)),
             (Summon::NAME, Summon::has_named_database(settings)),
+            (Scheduler::NAME, Scheduler::has_named_database(settings)),
             (Gateway::NAME, settings.has_gateway()),
         ];
-        let is_any_named = all[..3].iter().any(|(_, is_named)| *is_named) || Gateway::has_named_database(settings);
+        let is_any_named = all[..4].iter().any(|(_, is_named)| *is_named) || Gateway::has_named_database(settings);
         let is_meant = |(name, is_named): &(&str, bool)| *is_named || (!is_any_named && *name != Gateway::NAME);
         all.into_iter().filter(is_meant).map(|(name, _)| name).collect()
     }

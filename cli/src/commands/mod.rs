@@ -7,6 +7,7 @@ mod check;
 mod collection;
 mod completions;
 mod events;
+mod jobs;
 mod migrate;
 mod odds;
 mod payments;
@@ -39,6 +40,7 @@ pub enum Command {
     Summon(summon::Summon),
     Odds(odds::Odds),
     Collection(collection::Collection),
+    Jobs(jobs::Jobs),
     Audit(audit::Audit),
     Payments(payments::Payments),
     Caller(caller::CallerCommand),
@@ -163,6 +165,7 @@ impl Command {
             Self::Summon(summon) => summon.wants_json(),
             Self::Odds(odds) => odds.wants_json(),
             Self::Collection(collection) => collection.wants_json(),
+            Self::Jobs(jobs) => jobs.wants_json(),
             Self::Audit(audit) => audit.wants_json(),
             Self::Payments(payments) => payments.json,
             Self::Caller(caller) => caller.json,
@@ -182,6 +185,7 @@ impl Command {
             Self::Summon(summon) => summon.flags(),
             Self::Odds(odds) => odds.flags(),
             Self::Collection(collection) => collection.flags(),
+            Self::Jobs(jobs) => jobs.flags(),
             Self::Audit(audit) => audit.flags(),
             Self::Payments(payments) => payments.flags(),
             Self::Caller(caller) => caller.flags(),
@@ -206,7 +210,7 @@ pub fn run(command: Command, file: Option<&Path>, surroundings: &Surroundings, o
     let ended = runtime.block_on(async {
         match command {
             Command::Check(check) => check.run(settings, surroundings, output).await,
-            command => with_settings(command, settings?, surroundings, output).await,
+            command => Box::pin(with_settings(command, settings?, surroundings, output)).await,
         }
     });
     runtime.shutdown_timeout(FAREWELL_MAX);
@@ -227,6 +231,7 @@ async fn with_settings(
         Command::Summon(summon) => summon.run(&settings, output).await,
         Command::Odds(odds) => odds.run(&settings, output).await,
         Command::Collection(collection) => collection.run(&settings, output).await,
+        Command::Jobs(jobs) => jobs.run(&settings, output).await,
         Command::Audit(audit) => audit.run(&settings, output).await,
         Command::Payments(payments) => payments.run(&settings, output).await,
         Command::Caller(caller) => {

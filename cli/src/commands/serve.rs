@@ -1,6 +1,7 @@
 //! `auric serve`: one service in one process, as a deployment runs it.
 
 use auric_collection::Collection;
+use auric_scheduler::Scheduler;
 use auric_summon::Summon;
 use auric_wallet::Wallet;
 use clap::Subcommand;
@@ -20,6 +21,7 @@ Examples:
   auric serve wallet --database postgres://auric@db/wallet --game /etc/auric/game --log-format json
   auric serve collection
   auric serve summon --wallet http://127.0.0.1:7401 --collection http://127.0.0.1:7403
+  auric serve scheduler --wallet http://127.0.0.1:7401
   auric serve gateway --wallet http://127.0.0.1:7401")]
 pub struct Serve {
     #[command(subcommand)]
@@ -34,6 +36,8 @@ enum What {
     Collection(ServeCollection),
     /// Runs the summon service: it draws from banners, and has the wallet and the collection do what was drawn.
     Summon(ServeSummon),
+    /// Runs the scheduler: it sees to it that what is to be done at a time is done, once.
+    Scheduler(ServeScheduler),
     /// Runs the gateway: it takes what payment providers tell, and tells the wallet.
     Gateway(ServeGateway),
 }
@@ -102,6 +106,35 @@ struct ServeSummon {
 }
 
 #[derive(Debug, clap::Args)]
+struct ServeScheduler {
+    /// Address and port to listen on; beyond loopback with callers and TLS only [default: 127.0.0.1:7404; variable: `AURIC_SCHEDULER_LISTEN`].
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// `sqlite://PATH` or `postgres://…` [default: scheduler.db in the data folder; variable: `AURIC_SCHEDULER_DATABASE`, which hides a password].
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+
+    /// The wallet's URL [default: `http://127.0.0.1:7401`; variable: `AURIC_SCHEDULER_WALLET`].
+    #[arg(long, value_name = "URL")]
+    wallet: Option<String>,
+
+    /// The collection's URL [default: `http://127.0.0.1:7403`; variable: `AURIC_SCHEDULER_COLLECTION`].
+    #[arg(long, value_name = "URL")]
+    collection: Option<String>,
+
+    /// The summon service's URL [default: `http://127.0.0.1:7402`; variable: `AURIC_SCHEDULER_SUMMON`].
+    #[arg(long, value_name = "URL")]
+    summon: Option<String>,
+
+    #[command(flatten)]
+    places: Places,
+
+    #[command(flatten)]
+    logs: Logs,
+}
+
+#[derive(Debug, clap::Args)]
 struct ServeGateway {
     /// Address and port that providers send events to; beyond loopback with TLS, or behind a proxy [default: 127.0.0.1:7480; variable: `AURIC_GATEWAY_LISTEN`].
     #[arg(long, value_name = "ADDRESS")]
@@ -149,6 +182,16 @@ impl Serve {
                 ];
                 (places, logs, own)
             }
+            What::Scheduler(ServeScheduler { listen, database, wallet, collection, summon, places, logs }) => {
+                let own = vec![
+                    ("scheduler.listen", listen),
+                    ("scheduler.database", database),
+                    ("scheduler.wallet", wallet),
+                    ("scheduler.collection", collection),
+                    ("scheduler.summon", summon),
+                ];
+                (places, logs, own)
+            }
             What::Gateway(ServeGateway { listen, admin_listen, database, wallet, places, logs }) => {
                 let own = vec![
                     ("gateway.listen", listen),
@@ -168,6 +211,7 @@ impl Serve {
             What::Wallet(_) => serve::<Wallet>(settings, surroundings).await,
             What::Collection(_) => serve::<Collection>(settings, surroundings).await,
             What::Summon(_) => serve::<Summon>(settings, surroundings).await,
+            What::Scheduler(_) => serve::<Scheduler>(settings, surroundings).await,
             What::Gateway(_) => serve_gateway(settings, surroundings).await,
         }
     }
@@ -180,7 +224,8 @@ async fn serve<S: Service>(settings: &Settings, surroundings: &Surroundings) -> 
     tracing::info!("the catalog is valid: {:?}", port.summary);
     let mut running = Running::new(settings)?;
     let _endpoint = running.show(&telemetry).await?;
-    let address = running.start(settings, port, &Peers::default()).await?.address;
+    let peers = Peers { own: Some(port.url()), ..Peers::default() };
+    let address = running.start(settings, port, &peers).await?.address;
     let (name, version) = (S::NAME, env!("CARGO_PKG_VERSION"));
     tracing::info!(%address, version, "the service {name} listens on {address}");
     running.until_stopped().await

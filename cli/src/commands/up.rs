@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use auric_collection::Collection;
 use auric_gateway::Gateway;
+use auric_scheduler::Scheduler;
 use auric_summon::Summon;
 use auric_wallet::Wallet;
 use serde::Serialize;
@@ -24,9 +25,10 @@ use crate::{game, lock};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  auric up                          everything in ./data: the wallet on port 7401, summon on 7402, the collection on 7403
+  auric up                          everything in ./data: the wallet on port 7401, summon on 7402, the collection on 7403, the
+                                    scheduler on 7404
   auric up --data /srv/auric        everything in another folder
-  auric up --port 0 --summon-port 0 --collection-port 0     free ports; the addresses are printed
+  auric up --port 0 --summon-port 0 --collection-port 0 --scheduler-port 0     free ports; the addresses are printed
   auric up --json > ready.json      the same as a document, once it is ready
   auric up --log warn               only what is wrong
 
@@ -46,6 +48,10 @@ pub struct Up {
     /// Port of the collection on 127.0.0.1; 0 takes a free one [default: 7403; variable: `AURIC_COLLECTION_LISTEN`, with the address].
     #[arg(long)]
     collection_port: Option<u16>,
+
+    /// Port of the scheduler on 127.0.0.1; 0 takes a free one [default: 7404; variable: `AURIC_SCHEDULER_LISTEN`, with the address].
+    #[arg(long)]
+    scheduler_port: Option<u16>,
 
     /// Port on 127.0.0.1 that payment providers send events to; 0 takes a free one [default: 7480; variable: `AURIC_GATEWAY_LISTEN`, with the address].
     #[arg(long)]
@@ -91,6 +97,7 @@ struct ReadyCatalog {
     assets: usize,
     species: usize,
     banners: usize,
+    zones: usize,
     /// The wallet's part of it.
     hash: String,
 }
@@ -100,6 +107,7 @@ struct Ports {
     wallet: Port<Wallet>,
     collection: Port<Collection>,
     summon: Port<Summon>,
+    scheduler: Port<Scheduler>,
     gateway: Option<GatewayPort>,
 }
 
@@ -110,6 +118,7 @@ impl Up {
             ("wallet.listen", on_loopback(self.port)),
             ("summon.listen", on_loopback(self.summon_port)),
             ("collection.listen", on_loopback(self.collection_port)),
+            ("scheduler.listen", on_loopback(self.scheduler_port)),
             ("gateway.listen", on_loopback(self.webhooks)),
             ("gateway.admin_listen", on_loopback(self.gateway_admin)),
         ];
@@ -148,6 +157,7 @@ impl Ports {
             wallet: Port::take(settings, catalog.clone()).await?,
             collection: Port::take(settings, catalog.clone()).await?,
             summon: Port::take(settings, catalog.clone()).await?,
+            scheduler: Port::take(settings, catalog.clone()).await?,
             gateway: if settings.has_gateway() { Some(GatewayPort::take(settings, catalog).await?) } else { None },
         })
     }
@@ -158,17 +168,24 @@ impl Ports {
             assets: self.wallet.summary.assets.len(),
             species: self.collection.summary.species,
             banners: self.summon.summary.banners,
+            zones: self.scheduler.summary.zones,
             hash: self.wallet.summary.hash.clone(),
         }
     }
 
     /// Starts each service once those that it calls are ready.
     async fn start(self, running: &mut Running, settings: &Settings) -> Result<Vec<ReadyService>, Fault> {
-        let peers = Peers { wallet: Some(self.wallet.url()), collection: Some(self.collection.url()) };
+        let peers = Peers {
+            wallet: Some(self.wallet.url()),
+            collection: Some(self.collection.url()),
+            summon: Some(self.summon.url()),
+            own: Some(self.scheduler.url()),
+        };
         let mut services = vec![
             start(running, settings, self.wallet, &peers).await?,
             start(running, settings, self.collection, &peers).await?,
             start(running, settings, self.summon, &peers).await?,
+            start(running, settings, self.scheduler, &peers).await?,
         ];
         if let Some(port) = self.gateway {
             services.push(start_gateway(running, settings, port, &peers).await?);
@@ -216,10 +233,10 @@ fn text(ready: &Ready, output: Output) -> String {
     let short_hash = catalog.hash.get(..12).unwrap_or(&catalog.hash);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "\ndata:    {}", ready.data.display());
-    let ReadyCatalog { folder, assets, species, banners, .. } = catalog;
+    let ReadyCatalog { folder, assets, species, banners, zones, .. } = catalog;
     let _ = writeln!(
         text,
-        "catalog: {} ({assets} assets, {short_hash}; {species} species, {banners} banners)",
+        "catalog: {} ({assets} assets, {short_hash}; {species} species, {banners} banners, {zones} zones)",
         folder.display()
     );
     for webhooks in ready.services.iter().filter_map(|service| service.webhooks.as_deref()) {
@@ -264,6 +281,7 @@ mod tests {
                 assets: 9,
                 species: 20,
                 banners: 3,
+                zones: 81,
                 hash: "0123456789abcdef".to_owned(),
             },
             example: "auric wallet post --credit discord:1 lumees 100 --reason gift".to_owned(),
@@ -275,7 +293,7 @@ mod tests {
         wallet   http://127.0.0.1:7401  SERVING  sqlite:///srv/data/wallet.db
 
         data:    ./data
-        catalog: game (9 assets, 0123456789ab; 20 species, 3 banners)
+        catalog: game (9 assets, 0123456789ab; 20 species, 3 banners, 81 zones)
 
         try in another terminal:
           auric wallet post --credit discord:1 lumees 100 --reason gift

@@ -85,6 +85,10 @@ pub struct Peers {
     pub wallet: Option<String>,
     /// The collection's URL.
     pub collection: Option<String>,
+    /// The summon service's URL.
+    pub summon: Option<String>,
+    /// The URL of the service itself that is started.
+    pub own: Option<String>,
 }
 
 impl Settings {

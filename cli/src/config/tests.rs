@@ -40,8 +40,8 @@ fn fault(text: &str, variables: &[(&str, &str)], flags: &Flags) -> String {
 
 #[test]
 fn a_key_that_nobody_reads_is_named() {
-    insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`");
-    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `threads`, `log`, `telemetry`, `access`, `wallet`, `collection`, `summon`, `gateway`, `client`");
+    insta::assert_snapshot!(fault("[wallet]\nlistem = '127.0.0.1:1'", &[], &Flags::new()), @"config: FILE: wallet: unknown field `listem`, expected one of `listen`, `database`, `audit_key`, `connections_max`, `named_statements`, `lanes`, `events`");
+    insta::assert_snapshot!(fault("datta = 'x'", &[], &Flags::new()), @"config: FILE: unknown field `datta`, expected one of `data`, `game`, `drain_seconds`, `threads`, `log`, `telemetry`, `access`, `wallet`, `collection`, `summon`, `gateway`, `scheduler`, `client`");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn a_file_that_is_named_must_be_there() {
 
 #[test]
 fn summon_comes_as_itself_to_where_its_settings_or_the_services_beside_it_are() {
-    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), collection: None };
+    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), ..Peers::default() };
     let of = |text: &str| load_text(text, &[], &Flags::new()).unwrap().summon_config("game".into(), &beside).unwrap();
     let config = of("[summon]\nlease_ms = 300");
     assert_eq!(config.lease, Some(std::time::Duration::from_millis(300)));
@@ -86,7 +86,7 @@ fn summon_comes_as_itself_to_where_its_settings_or_the_services_beside_it_are() 
 
 #[test]
 fn the_collection_comes_to_the_wallet_as_itself() {
-    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), collection: None };
+    let beside = Peers { wallet: Some("http://127.0.0.1:1".to_owned()), ..Peers::default() };
     let of =
         |text: &str| load_text(text, &[], &Flags::new()).unwrap().collection_config("game".into(), &beside).unwrap();
     let config = of("[collection]\nlease_ms = 300");
@@ -100,6 +100,24 @@ fn the_collection_comes_to_the_wallet_as_itself() {
 }
 
 #[test]
+fn the_scheduler_knows_the_suite_and_itself_and_whoever_else_is_named() {
+    let beside =
+        Peers { wallet: Some("http://w:1".to_owned()), own: Some("http://s:4".to_owned()), ..Peers::default() };
+    let config = |text: &str| load_text(text, &[], &Flags::new()).unwrap().scheduler_config("game".into(), &beside);
+    let text =
+        "[scheduler]\nlease_ms = 300\n[scheduler.targets.shop]\nurl = 'http://shop:1,http://shop:2'\nparallel_max = 3";
+    let found = config(text).unwrap();
+    let urls: Vec<_> = found.targets.values().map(|target| target.client.targets.join(" ")).collect();
+    assert_eq!(
+        urls,
+        ["http://127.0.0.1:7403", "http://s:4", "http://shop:1 http://shop:2", "http://127.0.0.1:7402", "http://w:1"]
+    );
+    assert!(found.targets.values().all(|target| target.client.caller.as_ref().unwrap().as_str() == "scheduler"));
+    assert_eq!(found.pace.lease, std::time::Duration::from_millis(300));
+    insta::assert_snapshot!(config("[scheduler.maintenance.jobs.paint]").unwrap_err(), @"config: scheduler.maintenance.jobs.paint: is none of these jobs: collection_prune_events, collection_recover, summon_prune_events, summon_recover, wallet_prune_events, wallet_sweep_holds, wallet_verify_audit");
+}
+
+#[test]
 fn a_service_that_is_asked_who_it_is_needs_an_answer() {
     let load = |text: &str| load_text(text, &[], &Flags::new()).unwrap().everybody_is_somebody();
     assert!(load("").is_ok());
@@ -107,7 +125,9 @@ fn a_service_that_is_asked_who_it_is_needs_an_answer() {
     insta::assert_snapshot!(load(guarded).unwrap_err(), @"config: summon.credential: access.callers asks who comes, and this service has nothing to present");
     let summon = format!("{guarded}[summon]\ncredential_file = 'summon.credential'\n");
     insta::assert_snapshot!(load(&summon).unwrap_err(), @"config: collection.credential: access.callers asks who comes, and this service has nothing to present");
-    assert!(load(&format!("{summon}[collection]\ncredential_file = 'collection.credential'")).is_ok());
+    let collection = format!("{summon}[collection]\ncredential_file = 'collection.credential'\n");
+    insta::assert_snapshot!(load(&collection).unwrap_err(), @"config: scheduler.credential: access.callers asks who comes, and this service has nothing to present");
+    assert!(load(&format!("{collection}[scheduler]\ncredential_file = 'scheduler.credential'")).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Which variable stands for which key, and what holds where nothing is said.
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 75] = [
+pub const VARIABLES: [(&str, &str); 95] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -66,10 +66,30 @@ pub const VARIABLES: [(&str, &str); 75] = [
     ("AURIC_GATEWAY_CERTIFICATE", "gateway.certificate"),
     ("AURIC_GATEWAY_KEY", "gateway.key"),
     ("AURIC_GATEWAY_STRIPE_SECRETS", "gateway.providers.stripe.secrets"),
+    ("AURIC_SCHEDULER_LISTEN", "scheduler.listen"),
+    ("AURIC_SCHEDULER_DATABASE", "scheduler.database"),
+    ("AURIC_SCHEDULER_CONNECTIONS_MAX", "scheduler.connections_max"),
+    ("AURIC_SCHEDULER_NAMED_STATEMENTS", "scheduler.named_statements"),
+    ("AURIC_SCHEDULER_PARALLEL_MAX", "scheduler.parallel_max"),
+    ("AURIC_SCHEDULER_BATCH_MAX", "scheduler.batch_max"),
+    ("AURIC_SCHEDULER_LEASE_MS", "scheduler.lease_ms"),
+    ("AURIC_SCHEDULER_POLL_MS", "scheduler.poll_ms"),
+    ("AURIC_SCHEDULER_RECONCILE_MS", "scheduler.reconcile_ms"),
+    ("AURIC_SCHEDULER_KEEP_HOURS", "scheduler.keep_hours"),
+    ("AURIC_SCHEDULER_MAINTENANCE", "scheduler.maintenance.enabled"),
+    ("AURIC_SCHEDULER_WALLET", "scheduler.wallet"),
+    ("AURIC_SCHEDULER_COLLECTION", "scheduler.collection"),
+    ("AURIC_SCHEDULER_SUMMON", "scheduler.summon"),
+    ("AURIC_SCHEDULER_CREDENTIAL", "scheduler.credential"),
+    ("AURIC_SCHEDULER_CREDENTIAL_FILE", "scheduler.credential_file"),
+    ("AURIC_SCHEDULER_CA", "scheduler.ca"),
+    ("AURIC_SCHEDULER_CERTIFICATE", "scheduler.certificate"),
+    ("AURIC_SCHEDULER_KEY", "scheduler.key"),
     ("AURIC_WALLET", "client.wallet"),
     ("AURIC_SUMMON", "client.summon"),
     ("AURIC_COLLECTION", "client.collection"),
     ("AURIC_GATEWAY", "client.gateway"),
+    ("AURIC_SCHEDULER", "client.scheduler"),
     ("AURIC_CALLER", "client.caller"),
     ("AURIC_TIMEOUT_SECONDS", "client.timeout_seconds"),
     ("AURIC_CREDENTIAL", "client.credential"),
@@ -89,7 +109,7 @@ pub const SUMMON_URL: &str = "http://127.0.0.1:7402";
 pub const COLLECTION_URL: &str = "http://127.0.0.1:7403";
 
 /// What holds where nothing is said.
-pub const DEFAULTS: [(&str, &str); 16] = [
+pub const DEFAULTS: [(&str, &str); 18] = [
     ("data", "./data"),
     ("drain_seconds", "10"),
     ("log.filter", "info"),
@@ -98,12 +118,14 @@ pub const DEFAULTS: [(&str, &str); 16] = [
     ("wallet.listen", "127.0.0.1:7401"),
     ("summon.listen", "127.0.0.1:7402"),
     ("collection.listen", "127.0.0.1:7403"),
+    ("scheduler.listen", "127.0.0.1:7404"),
     ("gateway.listen", "127.0.0.1:7480"),
     ("gateway.admin_listen", "127.0.0.1:7481"),
     ("client.wallet", WALLET_URL),
     ("client.summon", SUMMON_URL),
     ("client.collection", COLLECTION_URL),
     ("client.gateway", "http://127.0.0.1:7481"),
+    ("client.scheduler", "http://127.0.0.1:7404"),
     ("client.caller", "local"),
     ("client.timeout_seconds", "10"),
 ];

@@ -65,13 +65,14 @@ fn services_that_are_served_apart_find_each_other() {
     let document = migrated.json();
     let services: Vec<&str> =
         document["databases"].as_array().unwrap().iter().map(|done| done["service"].as_str().unwrap()).collect();
-    assert_eq!(services, ["wallet", "collection", "summon"]);
+    assert_eq!(services, ["wallet", "collection", "summon", "scheduler"]);
 
     let wallet = Served::start(folder.path(), &["serve", "wallet"]);
     let collection = Served::start(folder.path(), &["serve", "collection"]);
     let peers = ["--wallet", &wallet.url, "--collection", &collection.url];
     let summon = Served::start(folder.path(), &[&["serve", "summon"], &peers[..]].concat());
-    let addresses = [&peers[..], &["--summon", &summon.url]].concat();
+    let scheduler = Served::start(folder.path(), &["serve", "scheduler"]);
+    let addresses = [&peers[..], &["--summon", &summon.url, "--scheduler", &scheduler.url]].concat();
     let check = run(folder.path(), &[&["check", "--serving", "--json"], &addresses[..]].concat());
     assert_eq!(check.code, 0, "{}", check.stdout);
 }
@@ -181,28 +182,32 @@ fn check_tells_what_is_absent_from_what_is_wrong() {
     // A port that nobody listens on.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let nobody = format!("http://{free}");
-    let everywhere = |wallet: &str, summon: &str, collection: &str| {
-        ["--wallet", wallet, "--summon", summon, "--collection", collection].map(str::to_owned)
+    let everywhere = |[wallet, summon, collection, scheduler]: [&str; 4]| {
+        ["--wallet", wallet, "--summon", summon, "--collection", collection, "--scheduler", scheduler]
+            .map(str::to_owned)
     };
-    let check = |flags: &[&str], services: &[String; 6]| {
+    let check = |flags: &[&str], services: &[String; 8]| {
         let services = services.iter().map(String::as_str);
         run(
             folder.path(),
             &["check", "--json"].into_iter().chain(flags.iter().copied()).chain(services).collect::<Vec<_>>(),
         )
     };
-    let nobody = everywhere(&nobody, &nobody, &nobody);
+    let nobody = everywhere([&nobody; 4]);
     let before = check(&[], &nobody);
     assert_eq!((before.code, &before.json()["ok"]), (0, &true.into()), "{}", before.stdout);
     assert_eq!(check(&["--serving"], &nobody).code, 5);
 
     let up = Up::start(folder.path());
-    let while_up = check(&["--serving"], &everywhere(&up.url, up.url_of("summon"), up.url_of("collection")));
+    let while_up = check(
+        &["--serving"],
+        &everywhere([&up.url, up.url_of("summon"), up.url_of("collection"), up.url_of("scheduler")]),
+    );
     assert_eq!(while_up.code, 0, "{}", while_up.stdout);
     let document = while_up.json();
     let states: Vec<&str> =
         document["checks"].as_array().unwrap().iter().map(|check| check["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["ok"; 8], "{document}");
+    assert_eq!(states, ["ok"; 10], "{document}");
 
     let mistyped = auric(folder.path(), &["check", "--json"]).env("AURIC_TIMEOUT_SECONDS", "soon").output().unwrap();
     assert_eq!(mistyped.status.code(), Some(5));

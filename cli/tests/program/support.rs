@@ -97,7 +97,7 @@ impl Up {
     /// The same with more flags and variables.
     pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = auric(folder, &[&["up", "--json"], flags].concat());
-        for port in ["--port", "--summon-port", "--collection-port"] {
+        for port in ["--port", "--summon-port", "--collection-port", "--scheduler-port"] {
             if !flags.contains(&port) {
                 command.args([port, "0"]);
             }
@@ -138,6 +138,7 @@ impl Up {
         let mut command = auric(Path::new("/"), arguments);
         command.env("AURIC_WALLET", &self.url);
         command.env("AURIC_COLLECTION", self.url_of("collection")).env("AURIC_SUMMON", self.url_of("summon"));
+        command.env("AURIC_SCHEDULER", self.url_of("scheduler"));
         command
     }
 

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use auric_client::ClientConfig;
 use auric_db::PostgresSettings;
 use auric_ids::TargetId;
 use auric_lanes::LanesConfig;
+
+use crate::DesiredSet;
 
 /// How one copy of the scheduler is set up.
 #[derive(Clone, Debug)]
@@ -22,6 +25,10 @@ pub struct SchedulerConfig {
     pub lanes: LanesConfig,
     /// Who does what jobs set in motion, by the names that jobs know.
     pub targets: BTreeMap<TargetId, TargetConfig>,
+    /// The folder of the catalog, whose zones have nightstorms; none in a set-up without a game.
+    pub catalog: Option<PathBuf>,
+    /// Desired sets besides those of the catalog.
+    pub declared: Vec<DesiredSet>,
     /// How firings are run.
     pub pace: Pace,
 }
@@ -81,6 +88,8 @@ impl SchedulerConfig {
             named_statements: None,
             lanes: LanesConfig::default(),
             targets: BTreeMap::new(),
+            catalog: None,
+            declared: Vec::new(),
             pace: Pace::default(),
         }
     }

@@ -4,20 +4,24 @@
 //! calls its target with it; the settler writes what came of it over the lease's fence. A lease that runs out is another copy's to take. What fails is tried again,
 //! what keeps failing is a dead letter, what never runs is on record with its reason.
 
+pub mod catalog;
 pub mod config;
 pub mod domain;
 mod grpc;
 mod handlers;
 pub mod store;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use auric_catalog::CatalogError;
 use auric_client::ConfigError;
 use auric_db::{Migrated, StoreError};
 use auric_time::SystemClock;
 use thiserror::Error;
 use tonic::service::Routes;
 
+pub use catalog::CatalogSummary;
 pub use config::{Pace, SchedulerConfig, TargetConfig};
 pub use grpc::{SERVICE_NAMES, reasons, target};
 pub use handlers::{DesiredSet, Handlers, Page, Ran, RunEnd, Standing, Target, TargetSet, TargetStanding, ToRun};
@@ -31,6 +35,12 @@ pub struct Scheduler {
 /// Why a scheduler cannot be started.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// A fault in `game/`.
+    #[error("the catalog is invalid: {0}")]
+    Catalog(#[from] CatalogError),
+    /// The catalog's folder cannot be watched.
+    #[error("the catalog's folder cannot be watched")]
+    Watch(#[from] auric_reload::Error),
     /// The database cannot be used.
     #[error("the scheduler's database cannot be used")]
     Store(#[from] StoreError),
@@ -57,6 +67,9 @@ impl Scheduler {
     ///
     /// [`StartError`]: each says what to mend.
     pub async fn open(config: &SchedulerConfig) -> Result<Self, StartError> {
+        if let Some(folder) = &config.catalog {
+            catalog::load(folder)?;
+        }
         let mut targets = TargetSet::default();
         let half = config.pace.parallel_max.get().div_ceil(2).try_into().unwrap_or(config.pace.parallel_max);
         for (name, target) in &config.targets {
@@ -74,6 +87,10 @@ impl Scheduler {
         let handlers = Arc::new(Handlers::start(store, targets, config.pace, settings));
         let lanes = Arc::downgrade(&handlers);
         auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));
+        match &config.catalog {
+            Some(folder) => handlers.follow_catalog(folder.clone(), config.declared.clone())?,
+            None => handlers.desire(config.declared.clone()),
+        }
         handlers.begin_to_work();
         Ok(Self { handlers })
     }
@@ -123,4 +140,13 @@ impl Scheduler {
 /// [`StartError::Store`] when it cannot be reached or a migration fails.
 pub async fn migrate(url: &str) -> Result<Migrated, StartError> {
     Ok(store::migrate(url).await?)
+}
+
+/// Reads and validates the catalog in `folder`.
+///
+/// # Errors
+///
+/// [`CatalogError`] with the file, the key and the reason.
+pub fn check_catalog(folder: &Path) -> Result<CatalogSummary, CatalogError> {
+    Ok(catalog::load(folder)?.summary())
 }

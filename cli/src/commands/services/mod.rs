@@ -19,6 +19,7 @@ use crate::lock::{self, FileLock};
 mod collection;
 pub mod gateway;
 mod running;
+mod scheduler;
 mod summon;
 mod wallet;
 

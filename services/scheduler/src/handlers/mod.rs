@@ -13,6 +13,7 @@ mod line;
 mod mutate;
 mod planner;
 mod reconcile;
+mod reload;
 mod runner;
 mod settler;
 mod targets;

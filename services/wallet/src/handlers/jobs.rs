@@ -16,6 +16,15 @@ pub const SWEEP_HOLDS: &str = "sweep_holds";
 /// The job that verifies the audit.
 pub const VERIFY_AUDIT: &str = "verify_audit";
 
+/// The job that deletes events which are older than they are kept.
+pub const PRUNE_EVENTS: &str = "prune_events";
+
+/// Batches of events that one transaction deletes.
+const PRUNED_ROWS: u32 = 1_000;
+
+/// Batches of events that one firing deletes at most: the next one goes on.
+const PRUNED_ROWS_MAX: u64 = 1_000_000;
+
 /// Faults that have a line of their own; `auric audit verify` tells all.
 const FAULT_LINES_MAX: usize = 20;
 
@@ -24,7 +33,10 @@ const FAULT_LINES_MAX: usize = 20;
 pub fn roster(handlers: &Arc<Handlers>) -> Roster {
     let sweep = SweepHolds(Arc::clone(handlers));
     let verify = VerifyAudit(Arc::clone(handlers));
-    Roster::new("wallet", vec![(SWEEP_HOLDS, Box::new(sweep)), (VERIFY_AUDIT, Box::new(verify))])
+    let prune = PruneEvents(Arc::clone(handlers));
+    let all: Vec<(&'static str, Box<dyn Handler>)> =
+        vec![(SWEEP_HOLDS, Box::new(sweep)), (VERIFY_AUDIT, Box::new(verify)), (PRUNE_EVENTS, Box::new(prune))];
+    Roster::new("wallet", all)
 }
 
 /// There is nothing to be said to these jobs.
@@ -46,6 +58,29 @@ impl Handler for SweepHolds {
                 Outcome::Done(format!("lapsed holds ended: {holds}, and there are more"))
             }
             Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+}
+
+struct PruneEvents(Arc<Handlers>);
+
+#[async_trait]
+impl Handler for PruneEvents {
+    async fn run(&self, firing: &Firing) -> Outcome {
+        if let Err(rejected) = firing.options::<Nothing>() {
+            return rejected;
+        }
+        let mut rows: u64 = 0;
+        loop {
+            match self.0.prune_events(PRUNED_ROWS).await {
+                Ok(pruned) => {
+                    rows = rows.saturating_add(pruned.rows);
+                    if !pruned.more || rows >= PRUNED_ROWS_MAX || self.0.is_closing() {
+                        return Outcome::Done(format!("batches of events deleted: {rows}"));
+                    }
+                }
+                Err(error) => return Outcome::Failed(error.to_string()),
+            }
         }
     }
 }

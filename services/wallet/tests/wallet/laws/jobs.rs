@@ -82,6 +82,8 @@ async fn a_firing_sweeps_once_whatever_its_answer_came_to(mut ledger: Ledger) {
     }
     let nothing = Outcome::Done("lapsed holds ended: 0".to_owned());
     assert_eq!(jobs.run("sweep_holds", &firing("second", "{}")).await, Some(nothing));
+    let pruned = Outcome::Done("batches of events deleted: 0".to_owned());
+    assert_eq!(jobs.run("prune_events", &firing("fourth", "")).await, Some(pruned), "none is old enough");
     let odd = jobs.run("sweep_holds", &firing("third", "{\"limit\":1}")).await;
     assert!(matches!(&odd, Some(Outcome::Rejected(why)) if why.contains("limit")), "{odd:?}");
 }
