@@ -124,6 +124,36 @@ pub struct SummonOptions {
     pub run: RunOptions,
 }
 
+/// Measures the scheduler with a handler that does nothing: bursts of firings that are due at one moment, and firings at a constant rate.
+///
+/// Starts everything itself: the scheduler as a process of its own for each window, the handler in this one, and a private PostgreSQL that loses nothing.
+#[derive(Clone, Debug, Args)]
+pub struct SchedulerOptions {
+    /// Firings of a burst, each a one-shot job of its own.
+    #[arg(long, value_name = "FIRINGS", default_value_t = 30_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    pub firings: u32,
+
+    /// Firings a second whose lag is measured, each a job that fires every second.
+    #[arg(long, value_name = "FIRINGS", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub rate: u32,
+
+    /// Copies of the scheduler.
+    #[arg(long, value_name = "COPIES", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub copies: u8,
+
+    /// Draws the lag against the rate into this file, over rates that grow up to --curve-rate.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// The largest rate of the curve.
+    #[arg(long, value_name = "FIRINGS", default_value_t = 4_000, value_parser = clap::value_parser!(u32).range(10..=100_000))]
+    pub curve_rate: u32,
+
+    /// How, and what is made of it.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
 /// How long anything is measured, on which PostgreSQL, and what is made of it.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]

@@ -1,5 +1,7 @@
 //! Starts what is measured: databases, wallets of every kind, and the server of the empty call.
 
+mod scheduler;
+
 use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -72,6 +74,8 @@ pub enum Service {
     Collection,
     /// It draws from banners.
     Summon,
+    /// It keeps what is to be done when.
+    Scheduler,
 }
 
 impl Service {
@@ -80,6 +84,7 @@ impl Service {
             Self::Wallet => "wallet",
             Self::Collection => "collection",
             Self::Summon => "summon",
+            Self::Scheduler => "scheduler",
         }
     }
 
@@ -298,7 +303,10 @@ impl Rig {
     ///
     /// As [`Self::wallet`].
     pub async fn up(&mut self) -> Result<Target> {
-        let mut words = words(&["up", "--port", "{port}", "--summon-port", "0", "--collection-port", "0"]);
+        let mut words = words(&["up", "--port", "{port}"]);
+        for other in ["--summon-port", "--collection-port", "--scheduler-port"] {
+            words.extend([other.into(), "0".into()]);
+        }
         words.extend(["--log", "info", "--log-format", "json", "--game"].map(Into::into));
         words.push(self.installation.catalog.clone().into());
         words.push("--data".into());

@@ -3,6 +3,7 @@
 mod batch;
 mod echo;
 mod hold;
+mod jobs;
 mod monolith;
 mod post;
 mod reward;
@@ -24,6 +25,7 @@ use crate::traffic::{Keys, Players, Routing, below};
 pub use batch::PostBatch;
 pub use echo::{Echo, serve_echo};
 pub use hold::ReserveCommit;
+pub use jobs::{Beside, Handler, TARGET, When, declare, settled};
 pub use monolith::serve_monolith;
 pub use post::{Post, SEED, seed};
 pub use reward::{Claim, Transfer};

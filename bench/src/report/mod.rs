@@ -7,9 +7,10 @@ use anyhow::Result;
 use serde::Serialize;
 
 use crate::figures::{Figure, Verdict};
-use crate::rig::Lanes;
+use crate::rig::{Lanes, Rig};
 use crate::runner::{PoolTry, Runner};
 use crate::scene::{Kind, Scene};
+use crate::schedule::Window;
 use crate::store::{Setting, Statement};
 use crate::summary::{Summary, median_window};
 
@@ -86,14 +87,13 @@ impl SceneReport {
             Kind::Summon => "summon, wallet and collection".to_owned(),
             Kind::Monolith => "monolith".to_owned(),
         };
-        Self {
-            name: scene.name,
-            target,
-            in_flight: scene.in_flight,
-            players: scene.players,
-            median: median_window(&windows).cloned(),
-            windows,
-        }
+        Self { players: scene.players, ..Self::named(scene.name, &target, scene.in_flight, windows) }
+    }
+
+    /// Draws up something else that was measured window by window.
+    pub fn named(name: &'static str, target: &str, in_flight: usize, windows: Vec<Summary>) -> Self {
+        let median = median_window(&windows).cloned();
+        Self { name, target: target.to_owned(), in_flight, players: None, median, windows }
     }
 }
 
@@ -126,6 +126,21 @@ pub struct Measured {
     pub figures: Vec<Figure>,
 }
 
+/// What was measured without a runner.
+#[derive(Debug)]
+pub struct Drawn {
+    /// Each window.
+    pub window: Window,
+    /// Windows of each scene.
+    pub rounds: u32,
+    /// Every scene.
+    pub scenes: Vec<SceneReport>,
+    /// Latency against throughput.
+    pub curves: Vec<Curve>,
+    /// The figures that came of it.
+    pub figures: Vec<Figure>,
+}
+
 impl Report {
     /// Draws up a run, with what it was run on.
     ///
@@ -133,23 +148,35 @@ impl Report {
     ///
     /// PostgreSQL cannot be asked.
     pub async fn of(runner: &Runner, measured: Measured) -> Result<Self> {
-        let (postgres, statements) = match runner.rig.started_cluster() {
+        let Measured { scenes, curves, figures } = measured;
+        let scenes = scenes.into_iter().map(|(scene, windows)| SceneReport::of(&scene, windows)).collect();
+        let drawn = Drawn { window: runner.effort.window, rounds: runner.effort.rounds, scenes, curves, figures };
+        let report = Self::drawn(&runner.rig, drawn).await?;
+        Ok(Self { lanes: runner.effort.lanes, pools: runner.pool_tries.clone(), ..report })
+    }
+
+    /// Draws up what was measured without a runner.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL cannot be asked.
+    pub async fn drawn(rig: &Rig, drawn: Drawn) -> Result<Self> {
+        let (postgres, statements) = match rig.started_cluster() {
             Some(cluster) => (cluster.settings().await?, cluster.statements().await?),
             None => (Vec::<Setting>::new(), Vec::new()),
         };
-        let effort = &runner.effort;
         Ok(Self {
             version: env!("CARGO_PKG_VERSION"),
             machine: Machine::of_this(),
-            window_seconds: effort.window.length.as_secs_f64(),
-            warm_up_seconds: effort.window.warm_up.as_secs_f64(),
-            rounds: effort.rounds,
-            lanes: effort.lanes,
+            window_seconds: drawn.window.length.as_secs_f64(),
+            warm_up_seconds: drawn.window.warm_up.as_secs_f64(),
+            rounds: drawn.rounds,
+            lanes: Lanes::default(),
             postgres,
-            pools: runner.pool_tries.clone(),
-            scenes: measured.scenes.into_iter().map(|(scene, windows)| SceneReport::of(&scene, windows)).collect(),
-            curves: measured.curves,
-            figures: measured.figures,
+            pools: Vec::new(),
+            scenes: drawn.scenes,
+            curves: drawn.curves,
+            figures: drawn.figures,
             statements,
         })
     }

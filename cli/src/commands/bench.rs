@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auric_bench::{Installation, MonolithConfig, RunOptions, SummonOptions, WalletOptions};
+use auric_bench::{Installation, MonolithConfig, RunOptions, SchedulerOptions, SummonOptions, WalletOptions};
 use auric_server::Stop;
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,9 @@ Examples:
   auric bench wallet --suite --quick            the same in about a minute and a half
   auric bench wallet --mode lanes --rate 8000   an open loop at a constant rate
   auric bench wallet --svg curve.svg            latency against throughput, drawn
-  auric bench summon --check                    summons over three services against one transaction, and its bounds")]
+  auric bench summon --check                    summons over three services against one transaction, and its bounds
+  auric bench scheduler --check                 firings leased and completed, how late they come, and their bounds
+  auric bench scheduler --svg lag.svg           the lag against the rate, drawn")]
 pub struct Bench {
     #[command(subcommand)]
     subject: Subject,
@@ -35,6 +37,8 @@ enum Subject {
     Wallet(Box<WalletOptions>),
     /// Measures summons.
     Summon(Box<SummonOptions>),
+    /// Measures the scheduler.
+    Scheduler(Box<SchedulerOptions>),
     /// Serves the empty call that the others are measured against.
     #[command(hide = true)]
     Echo(Echo),
@@ -75,6 +79,7 @@ impl Subject {
         match self {
             Self::Wallet(options) => Some(&options.run),
             Self::Summon(options) => Some(&options.run),
+            Self::Scheduler(options) => Some(&options.run),
             Self::Echo(_) | Self::Monolith(_) => None,
         }
     }
@@ -96,6 +101,10 @@ impl Bench {
             Subject::Summon(options) => {
                 let catalog = Catalog::write(settings)?;
                 auric_bench::summon(&options, catalog.installation()?).await?
+            }
+            Subject::Scheduler(options) => {
+                let catalog = Catalog::write(settings)?;
+                auric_bench::scheduler(&options, catalog.installation()?).await?
             }
             Subject::Echo(echo) => return Ok(auric_bench::serve_echo(echo.listen, stop()).await?),
             Subject::Monolith(Monolith { listen, database, game: catalog, connections: connections_max }) => {
