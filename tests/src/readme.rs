@@ -17,7 +17,8 @@ use tempfile::TempDir;
 use crate::tree;
 
 /// The ports in the examples, and how their services are called in variables; the shell puts free ones in their place.
-const PORTS_SHOWN: [(&str, &str); 3] = [("7401", "WALLET"), ("7402", "SUMMON"), ("7403", "COLLECTION")];
+const PORTS_SHOWN: [(&str, &str); 4] =
+    [("7401", "WALLET"), ("7402", "SUMMON"), ("7403", "COLLECTION"), ("7404", "SCHEDULER")];
 
 /// How long one command may take, and how long a service may take to start or to stop.
 const WAIT_MAX: Duration = Duration::from_mins(1);
@@ -110,7 +111,7 @@ pub fn steps(markdown: &str) -> Vec<Step> {
 pub struct Shell {
     folder: TempDir,
     /// In the order of [`PORTS_SHOWN`].
-    ports: [u16; 3],
+    ports: [u16; PORTS_SHOWN.len()],
     /// What `up` started, and keeps running until the next `up` or the end.
     service: Option<Child>,
 }
@@ -228,10 +229,10 @@ impl Drop for Shell {
 }
 
 /// Ports that nobody listens on now, each another.
-fn free_ports() -> Result<[u16; 3]> {
+fn free_ports() -> Result<[u16; PORTS_SHOWN.len()]> {
     // All are held before the first is let go, or two could be the same.
-    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let mut ports = [0; 3];
+    let listeners = [(); PORTS_SHOWN.len()].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let mut ports = [0; PORTS_SHOWN.len()];
     for (port, listener) in ports.iter_mut().zip(listeners) {
         *port = listener?.local_addr()?.port();
     }
@@ -311,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_broken_promise_is_noticed() {
-        let shell_of = || Shell { folder: tempfile::tempdir().unwrap(), ports: [1; 3], service: None };
+        let shell_of = || Shell { folder: tempfile::tempdir().unwrap(), ports: [1; PORTS_SHOWN.len()], service: None };
         let step = |command: &str, promises: &[&str]| Step {
             line: 1,
             command: command.to_owned(),

@@ -10,5 +10,6 @@ mod gateway;
 mod house;
 mod operations;
 mod readme;
+mod scheduler;
 mod summon;
 mod wallet;

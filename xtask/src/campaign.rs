@@ -16,7 +16,7 @@ struct Campaign {
     environment: &'static [(&'static str, &'static str)],
 }
 
-const CAMPAIGNS: [Campaign; 5] = [
+const CAMPAIGNS: [Campaign; 6] = [
     Campaign {
         name: "model",
         about: "20,000 random histories on the wallet's engine and on its reference model",
@@ -44,6 +44,13 @@ const CAMPAIGNS: [Campaign; 5] = [
         package: "auric-scheduler",
         filter: "the_hot_table_stays_bounded_while_a_reader_stays",
         environment: &[("AURIC_TEST_HOT_FIRINGS", "1000000")],
+    },
+    Campaign {
+        name: "scheduler",
+        about: "jobs due at 1,000 a second for a minute, on three copies that are killed every few seconds",
+        package: "auric-tests",
+        filter: "what_is_due_ends_once_while_copies_are_killed",
+        environment: &[("AURIC_TEST_STORM_RATE", "1000"), ("AURIC_TEST_STORM_SECONDS", "60")],
     },
     Campaign {
         name: "odds",

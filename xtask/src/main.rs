@@ -35,12 +35,12 @@ enum Task {
         cargo xtask campaign          lists the campaigns\n  \
         cargo xtask campaign model    20,000 random histories against the reference model")]
     Campaign(campaign::Options),
-    /// Installs what the checks need: PostgreSQL, Redis, `buf`, and a Python with gRPC.
+    /// Installs what the checks need: PostgreSQL, Redis, libfaketime, `buf`, and a Python with gRPC.
     #[command(after_help = "Examples:\n  \
         cargo xtask setup             installs what is missing\n  \
         cargo xtask setup --servers   without buf and Python, which need npm and pip")]
     Setup {
-        /// Only PostgreSQL and Redis.
+        /// Only PostgreSQL, Redis and libfaketime.
         #[arg(long)]
         servers: bool,
     },

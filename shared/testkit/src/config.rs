@@ -14,6 +14,12 @@ pub const CRASH_PAIRS: &str = "AURIC_TEST_CRASH_PAIRS";
 /// The variable with how many firings pass through the scheduler's hot table while a reader stays; a campaign sets it.
 pub const HOT_FIRINGS: &str = "AURIC_TEST_HOT_FIRINGS";
 
+/// The variable that says how many firings a second a storm of the scheduler has.
+pub const STORM_RATE: &str = "AURIC_TEST_STORM_RATE";
+
+/// The variable that says how many seconds it lasts.
+pub const STORM_SECONDS: &str = "AURIC_TEST_STORM_SECONDS";
+
 /// The variable with the seed of what a test draws at random.
 pub const SEED: &str = "AURIC_TEST_SEED";
 

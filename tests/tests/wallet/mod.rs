@@ -11,4 +11,4 @@ mod logs;
 mod raw;
 pub mod storm;
 mod streams;
-mod telemetry;
+pub mod telemetry;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::find::{PostgresPrograms, RedisPrograms, is_root, missing_servers};
+use super::find::{PostgresPrograms, RedisPrograms, clock_library, is_root, missing_servers};
 
 /// Debian's package makes and starts a cluster of its own unless a file here says no.
 const CLUSTER_CONFIG: &str = "/etc/postgresql-common/createcluster.d/auric.conf";
@@ -19,7 +19,7 @@ pub(super) fn advice() -> String {
     format!("a server for the tests is missing; run `cargo xtask setup`, or: {}", install_line(&missing_servers()))
 }
 
-/// Installs PostgreSQL and Redis from the distribution when they are missing, as root or with password-less sudo.
+/// Installs PostgreSQL, Redis and libfaketime from the distribution when they are missing, as root or with password-less sudo.
 ///
 /// Says on standard error what it does. No system cluster is created and no service is started.
 ///
@@ -34,6 +34,9 @@ pub fn install_missing() -> Result<()> {
     install_packages(&packages)?;
     if PostgresPrograms::find().is_none() {
         bail!("the distribution's postgresql is older than version {}", super::find::POSTGRES_MAJOR_MIN);
+    }
+    if clock_library().is_none() {
+        bail!("the distribution's libfaketime has no library of that name");
     }
     RedisPrograms::find().context("the distribution's redis-server has no program of that name").map(drop)
 }

@@ -10,7 +10,7 @@ mod keeper;
 mod postgres;
 mod redis;
 
-pub use find::{PostgresPrograms, RedisPrograms, missing_servers};
+pub use find::{PostgresPrograms, RedisPrograms, clock_library, missing_servers};
 pub use install::{install_missing, install_packages};
 pub use postgres::{Postgres, PostgresSettings};
 pub use redis::Redis;

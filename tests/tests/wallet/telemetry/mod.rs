@@ -3,7 +3,7 @@
 mod away;
 mod collector;
 mod figures;
-mod http;
+pub mod http;
 mod readiness;
 mod tree;
 
