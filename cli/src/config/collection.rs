@@ -36,6 +36,8 @@ pub struct CollectionSettings {
     pub key: Option<PathBuf>,
     /// How long an operation is its copy's own after the last sign of life.
     pub lease_ms: Option<LeaseMs>,
+    /// Rows that are kept in memory for readers; 0 keeps none.
+    pub views_rows_max: Option<usize>,
     /// Connections to PostgreSQL at most.
     pub connections_max: Option<u32>,
     /// `false` behind a pooler in transaction mode.
@@ -73,6 +75,7 @@ impl Settings {
             events: collection.events,
             wallet: Some(collection.presented().to(wallet)?),
             lease: collection.lease_ms.map(LeaseMs::duration),
+            views_rows_max: collection.views_rows_max,
             ..CollectionConfig::new(self.collection_database()?, catalog)
         })
     }

@@ -1,7 +1,7 @@
 //! Which variable stands for which key, and what holds where nothing is said.
 
 /// Every variable that is read, and the key of the file that it stands for.
-pub const VARIABLES: [(&str, &str); 95] = [
+pub const VARIABLES: [(&str, &str); 96] = [
     ("AURIC_DATA", "data"),
     ("AURIC_GAME", "game"),
     ("AURIC_DRAIN_SECONDS", "drain_seconds"),
@@ -33,6 +33,7 @@ pub const VARIABLES: [(&str, &str); 95] = [
     ("AURIC_COLLECTION_LANES_QUEUE_MAX", "collection.lanes.queue_max"),
     ("AURIC_COLLECTION_EVENTS_KEEP_HOURS", "collection.events.keep_hours"),
     ("AURIC_COLLECTION_LEASE_MS", "collection.lease_ms"),
+    ("AURIC_COLLECTION_VIEWS_ROWS_MAX", "collection.views_rows_max"),
     ("AURIC_COLLECTION_WALLET", "collection.wallet"),
     ("AURIC_COLLECTION_CREDENTIAL", "collection.credential"),
     ("AURIC_COLLECTION_CREDENTIAL_FILE", "collection.credential_file"),

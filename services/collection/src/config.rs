@@ -28,6 +28,8 @@ pub struct CollectionConfig {
     pub wallet: Option<ClientConfig>,
     /// How long an operation is its copy's own after the last sign of life.
     pub lease: Option<Duration>,
+    /// Rows that are kept in memory for readers, of all players together; 0 keeps none.
+    pub views_rows_max: Option<usize>,
 }
 
 impl CollectionConfig {
@@ -43,6 +45,7 @@ impl CollectionConfig {
             events: EventsConfig::default(),
             wallet: None,
             lease: None,
+            views_rows_max: None,
         }
     }
 

@@ -25,7 +25,7 @@ use tonic::service::Routes;
 pub use catalog::CatalogSummary;
 pub use config::CollectionConfig;
 pub use grpc::{SERVICE_NAMES, reasons, wallet};
-pub use handlers::{Coordination, Failed, Handlers, Operated, Page, ReloadError};
+pub use handlers::{Coordination, Failed, Handlers, Operated, Page, ReloadError, VIEWS_ROWS_MAX};
 
 use domain::Rules;
 
@@ -84,7 +84,10 @@ impl Collection {
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
         let handlers = Handlers::start(store, rules, settings, coordination);
-        let handlers = Arc::new(handlers.keeping_events(config.events.keep()));
+        let handlers = handlers
+            .keeping_events(config.events.keep())
+            .keeping(config.views_rows_max.unwrap_or(VIEWS_ROWS_MAX));
+        let handlers = Arc::new(handlers);
         handlers.watch_catalog(config.catalog.clone())?;
         let lanes = Arc::downgrade(&handlers);
         auric_lanes::observe(move || Some(lanes.upgrade()?.lane_stats()));

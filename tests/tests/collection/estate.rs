@@ -12,13 +12,14 @@ use auric_client::Channel;
 use auric_collection::domain::{
     Action, Ask, Commit, Deed, Effect, Esprit, Grant, Granted, Intent, Outcome, Plan, Prepare, Request, Rules, Verdict,
 };
-use auric_collection::{Collection, Coordination, Failed, Handlers};
+use auric_collection::{Collection, Coordination, Failed, Handlers, VIEWS_ROWS_MAX};
 use auric_db::{Database, PostgresSettings};
 use auric_ids::{EspritId, OperationId, PlayerId};
 use auric_keys::MutationKey;
 use auric_lanes::LanesConfig;
 use auric_server::Services;
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
+use auric_testkit::proxy::Proxy;
 use auric_tests::tree;
 use auric_time::{Clock, SystemClock};
 use auric_twophase::store::{Listing, Operations};
@@ -32,6 +33,7 @@ use tonic::Code;
 use super::faulty::FaultyStore;
 use crate::operations::faults::{Faults, FaultyParticipant};
 use crate::operations::services::{SETTINGS, client, serve};
+use crate::summon::town;
 
 /// What esprits are of here: both common.
 const SPECIES: [&str; 2] = ["emberling", "pebblekin"];
@@ -42,11 +44,16 @@ pub struct Estate {
     pub faults: Arc<Faults>,
     /// Where each copy answers.
     pub addresses: Vec<SocketAddr>,
+    /// Copies of summon, each with a copy of the collection; none where nobody summons.
+    pub summons: Vec<Arc<auric_summon::Handlers>>,
+    /// Where the wallet and the collection keep their own.
+    pub urls: [String; 2],
+    at_wallet: SocketAddr,
     wallet: WalletServiceClient<Channel>,
     stop: CancellationToken,
     tasks: TaskTracker,
     /// The databases, which go with it.
-    _bases: Box<dyn Any + Send + Sync>,
+    bases: Vec<Box<dyn Any + Send + Sync>>,
 }
 
 impl Estate {
@@ -64,29 +71,83 @@ impl Estate {
         let file = || SqliteDatabase::create().expect("a folder");
         let bases = [file(), file()];
         let urls = bases.each_ref().map(|file| format!("sqlite://{}", file.path().display()));
-        Self::over(Box::new(bases), urls, 1, settings).await
+        let ways = [urls[1].clone()];
+        Self::over(Box::new(bases), urls, &ways, settings, VIEWS_ROWS_MAX).await
     }
 
     /// Several copies over one PostgreSQL database, and the wallet over another.
     pub async fn postgres(copies: usize) -> Self {
+        let (bases, urls) = Self::postgres_bases().await;
+        let ways = vec![urls[1].clone(); copies];
+        Self::over(bases, urls, &ways, SETTINGS, VIEWS_ROWS_MAX).await
+    }
+
+    /// Several copies that keep so many rows in memory, each behind a network of its own to the database.
+    pub async fn postgres_behind(views_rows_max: usize, copies: usize) -> (Self, Vec<Proxy>) {
+        let (bases, urls) = Self::postgres_bases().await;
+        let authority = urls[1].split('@').nth(1).and_then(|rest| rest.split('/').next()).expect("an authority");
+        let (mut proxies, mut ways) = (Vec::new(), Vec::new());
+        for _ in 0..copies {
+            let proxy = Proxy::start(authority.parse().expect("an address")).await.expect("a port");
+            ways.push(urls[1].replace(authority, &proxy.address().to_string()));
+            proxies.push(proxy);
+        }
+        (Self::over(bases, urls.clone(), &ways, SETTINGS, views_rows_max).await, proxies)
+    }
+
+    async fn postgres_bases() -> (Box<dyn Any + Send + Sync>, [String; 2]) {
         let bases = [
             PostgresDatabase::create(auric_wallet::store::postgres_migrator()).await.expect("a database"),
             PostgresDatabase::empty().await.expect("a database"),
         ];
         let urls = bases.each_ref().map(|database| database.url().to_owned());
-        Self::over(Box::new(bases), urls, copies, SETTINGS).await
+        (Box::new(bases), urls)
+    }
+
+    /// The same, with as many copies of summon over a third database.
+    pub async fn postgres_with_summon(copies: usize) -> Self {
+        let base = PostgresDatabase::empty().await.expect("a database");
+        let mut estate = Self::postgres(copies).await;
+        auric_summon::migrate(base.url()).await.expect("migrated");
+        let game = tree::root().join("game");
+        for address in estate.addresses.clone() {
+            let ways = (client(estate.at_wallet, "summon"), client(address, "summon"));
+            estate.summons.push(town::copy(base.url(), &game, ways, &estate.faults, SETTINGS).await);
+        }
+        estate.bases.push(Box::new(base));
+        estate
+    }
+
+    /// Summons at a copy (counted round and round) until the key has its answer.
+    pub async fn summon(&self, copy: usize, ask: &auric_summon::domain::Ask) -> Operation {
+        let give_up = Instant::now() + Duration::from_mins(1);
+        loop {
+            let deadline = Some(Instant::now() + Duration::from_secs(5));
+            let trace_id = "".parse().expect("a trace may be absent");
+            match self.summons[copy % self.summons.len()].summon(ask.clone(), &trace_id, deadline).await {
+                Ok(summoned) if summoned.operation.state.is_done() && !summoned.operation.is_given_up() => {
+                    return summoned.operation;
+                }
+                Err(auric_summon::Failed::Unstored(unstored)) => panic!("{unstored:?}"),
+                _ => {}
+            }
+            assert!(Instant::now() < give_up, "{} has no answer", ask.key.key);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn over(
         bases: Box<dyn Any + Send + Sync>,
         [wallet_url, collection_url]: [String; 2],
-        copies: usize,
+        ways: &[String],
         settings: Settings,
+        views_rows_max: usize,
     ) -> Self {
         let game = tree::root().join("game");
         auric_wallet::migrate(&wallet_url).await.expect("migrated");
         auric_collection::migrate(&collection_url).await.expect("migrated");
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let urls = [wallet_url.clone(), collection_url.clone()];
         let opened = Wallet::open(&WalletConfig::new(wallet_url, &game)).await.expect("a wallet");
         let (routes, names) = (opened.routes(), Wallet::service_names());
         let at_wallet = serve(&tasks, &stop, Services { routes, names, serving: None }, opened.close()).await;
@@ -95,8 +156,8 @@ impl Estate {
         let loaded = auric_collection::catalog::load(&game).expect("a catalog");
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
         let (mut started, mut addresses) = (Vec::new(), Vec::new());
-        for _ in 0..copies {
-            let database = Database::connect(&collection_url, PostgresSettings::default()).await.expect("a database");
+        for way in ways {
+            let database = Database::connect(way, PostgresSettings::default()).await.expect("a database");
             let clock = Arc::new(SystemClock);
             let way = auric_collection::wallet::connect(client(at_wallet, "collection")).await.expect("a way");
             let way: Arc<dyn Participant> = Arc::new(way);
@@ -108,14 +169,16 @@ impl Estate {
             let lanes = LanesConfig::default().settings("collection", database.has_one_writer());
             let store = auric_collection::store::on(database, clock);
             let store = Arc::new(FaultyStore::new(store, Arc::clone(&faults)));
-            let handlers = Arc::new(Handlers::start(store, rules.clone(), lanes, Some(coordination)));
+            let handlers = Handlers::start(store, rules.clone(), lanes, Some(coordination));
+            let handlers = Arc::new(handlers.keeping(views_rows_max));
             let (routes, names) = (Collection::of(Arc::clone(&handlers)).routes(), Collection::service_names());
             // It is closed with the other copies.
             addresses.push(serve(&tasks, &stop, Services { routes, names, serving: None }, async {}).await);
             started.push(handlers);
         }
         let wallet = auric_client::wallet(client(at_wallet, "test")).await.expect("a channel");
-        Self { copies: started, faults, addresses, wallet, stop, tasks, _bases: bases }
+        let summons = Vec::new();
+        Self { copies: started, faults, addresses, summons, urls, at_wallet, wallet, stop, tasks, bases: vec![bases] }
     }
 
     /// A copy, over gRPC and without a client that asks again.
@@ -194,9 +257,12 @@ impl Estate {
     /// Waits until no operation is open in the log.
     pub async fn settled(&self) {
         let give_up = Instant::now() + Duration::from_mins(1);
-        while self.log().count_open().await.expect("the log").0 > 0 {
-            assert!(Instant::now() < give_up, "operations are stuck");
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let logs = || std::iter::once(self.log()).chain(self.summons.iter().map(|copy| copy.operations()));
+        for log in logs() {
+            while log.count_open().await.expect("the log").0 > 0 {
+                assert!(Instant::now() < give_up, "operations are stuck");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
     }
 
@@ -254,6 +320,9 @@ impl Estate {
     pub async fn stop(self) {
         for copy in &self.copies {
             copy.end_streams();
+        }
+        for copy in &self.summons {
+            copy.close().await;
         }
         for copy in &self.copies {
             copy.close().await;

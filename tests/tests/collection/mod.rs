@@ -3,5 +3,6 @@
 mod edge;
 mod estate;
 mod faulty;
+mod history;
 mod matrix;
 mod races;

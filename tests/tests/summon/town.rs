@@ -253,7 +253,8 @@ impl Bases {
     }
 }
 
-async fn copy(
+/// Starts a copy of summon over a migrated database.
+pub async fn copy(
     url: &str,
     game: &Path,
     (wallet, collection): (ClientConfig, ClientConfig),

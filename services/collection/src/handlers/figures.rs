@@ -23,6 +23,12 @@ static CONTENTION: LazyLock<Counter<u64>> = LazyLock::new(|| {
     counter.with_description("Transactions that gave way to another one, by kind").build()
 });
 
+static VIEWS: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    let meter = meter();
+    let counter = meter.u64_counter("auric.views").with_unit("{read}");
+    counter.with_description("Reads of what a player has, from memory or from the database").build()
+});
+
 /// Counts a mutation that was answered, or given up.
 pub fn count(method: &'static str, answer: &Result<Verdict, Refused>) {
     let (outcome, reason) = trace::outcome(answer);
@@ -38,6 +44,11 @@ pub fn count_operation(method: &'static str, operated: &Result<Operated, Failed>
 /// Counts a request that was no mutation.
 pub fn count_malformed(method: &'static str) {
     add(method, "refused", Some("INVALID_ARGUMENT".into()));
+}
+
+/// Counts a read that found what it wants in memory, or did not.
+pub fn count_view(is_kept: bool) {
+    VIEWS.add(1, &[KeyValue::new("auric.from", if is_kept { "memory" } else { "database" })]);
 }
 
 /// Counts a transaction that gave way.

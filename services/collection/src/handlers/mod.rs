@@ -29,6 +29,7 @@ pub(crate) use line::log_malformed;
 pub use operate::{Coordination, Failed, Operated};
 pub use read::Page;
 pub use reload::{ReloadError, keep as keep_catalog};
+pub use views::VIEWS_ROWS_MAX;
 
 /// The collection's operations.
 pub struct Handlers {
@@ -64,6 +65,12 @@ impl Handlers {
         let lanes = Arc::new(Lanes::start(shelf, settings, &mut rand::rng()));
         let coordinating = coordination.map(|coordination| operate::Coordinating::start(coordination, &lanes));
         Self { store, rules, lanes, coordinating, views: views::Views::default(), feed, tasks, closing }
+    }
+
+    /// The same, keeping at most so many rows in memory for readers; 0 keeps none.
+    #[must_use]
+    pub fn keeping(self, views_rows_max: usize) -> Self {
+        Self { views: views::Views::of_at_most(views_rows_max), ..self }
     }
 
     /// The rules in force.

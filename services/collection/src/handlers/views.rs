@@ -9,15 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use auric_db::StoreError;
 use auric_ids::PlayerId;
 
+use super::figures;
 use crate::domain::Portrait;
 use crate::store::CollectionStore;
 
-/// Rows that are kept, of all players together.
-const ROWS_MAX: usize = 200_000;
+/// Rows that are kept, of all players together, unless told otherwise: some 60 MB.
+pub const VIEWS_ROWS_MAX: usize = 200_000;
 
 /// Portraits that were read, the oldest given up first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Views {
+    rows_max: usize,
     kept: Mutex<Kept>,
 }
 
@@ -30,17 +32,30 @@ struct Kept {
     rows: usize,
 }
 
+impl Default for Views {
+    fn default() -> Self {
+        Self::of_at_most(VIEWS_ROWS_MAX)
+    }
+}
+
 impl Views {
+    /// Keeps at most so many rows.
+    pub fn of_at_most(rows_max: usize) -> Self {
+        Self { rows_max, kept: Mutex::default() }
+    }
+
     /// Reads what `player` has now.
     pub async fn of(&self, store: &dyn CollectionStore, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
         let Some(stamp) = store.stamp(player).await? else { return Ok(Arc::default()) };
         if let Some(portrait) = self.kept().portraits.get(player).map(|(_, portrait)| Arc::clone(portrait))
             && portrait.tag == stamp.tag
         {
+            figures::count_view(true);
             return Ok(portrait);
         }
+        figures::count_view(false);
         let portrait = Arc::new(store.portrait(player).await?);
-        self.kept().keep(player.clone(), Arc::clone(&portrait));
+        self.kept().keep(player.clone(), Arc::clone(&portrait), self.rows_max);
         Ok(portrait)
     }
 
@@ -50,14 +65,14 @@ impl Views {
 }
 
 impl Kept {
-    fn keep(&mut self, player: PlayerId, portrait: Arc<Portrait>) {
+    fn keep(&mut self, player: PlayerId, portrait: Arc<Portrait>, rows_max: usize) {
         self.last = self.last.wrapping_add(1);
         self.rows = self.rows.saturating_add(portrait.rows());
         self.order.push_back((self.last, player.clone()));
         if let Some((_, before)) = self.portraits.insert(player, (self.last, portrait)) {
             self.rows = self.rows.saturating_sub(before.rows());
         }
-        while self.rows > ROWS_MAX || self.order.len() > ROWS_MAX {
+        while self.rows > rows_max || self.order.len() > rows_max {
             let Some((number, oldest)) = self.order.pop_front() else { return };
             if self.portraits.get(&oldest).is_some_and(|(kept, _)| *kept == number)
                 && let Some((_, gone)) = self.portraits.remove(&oldest)
@@ -74,13 +89,16 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
+        const ROWS_MAX: usize = 2_000;
         let mut kept = Kept::default();
         for number in 0..ROWS_MAX * 3 {
             // Few players again and again, and many once.
             let player = if number % 2 == 0 { number % 20 } else { number };
-            kept.keep(format!("p{player}").parse().unwrap(), Arc::default());
+            kept.keep(format!("p{player}").parse().unwrap(), Arc::default(), ROWS_MAX);
             assert!(kept.rows <= ROWS_MAX && kept.order.len() <= ROWS_MAX);
         }
         assert_eq!(kept.rows, kept.portraits.len());
+        kept.keep("p".parse().unwrap(), Arc::default(), 0);
+        assert_eq!((kept.rows, kept.portraits.len(), kept.order.len()), (0, 0, 0));
     }
 }
