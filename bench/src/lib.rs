@@ -3,6 +3,7 @@
 //! Everything that is measured is the program itself, in processes of its own; the load generator is this process. Scenes take turns, a window
 //! each, so that whatever else the machine does is shared among them; figures are medians of ratios of neighbouring windows.
 
+mod collection;
 mod figures;
 mod grpc;
 mod load;
@@ -28,10 +29,11 @@ mod traffic;
 mod usage;
 mod wallet;
 
+pub use collection::collection;
 pub use figures::{Bound, Figure, Unit, Verdict};
 pub use grpc::{serve_echo, serve_monolith};
 pub use monolith::MonolithConfig;
-pub use options::{Mode, RunOptions, SchedulerOptions, SummonOptions, WalletOptions};
+pub use options::{CollectionOptions, Mode, RunOptions, SchedulerOptions, SummonOptions, WalletOptions};
 pub use report::Report;
 pub use rig::Installation;
 pub use scene::Mix;

@@ -154,6 +154,28 @@ pub struct SchedulerOptions {
     pub run: RunOptions,
 }
 
+/// Measures reads of collections: with what readers saw kept in memory and without, against an empty call.
+///
+/// Starts everything itself: the collection as a process of its own, filled, and a private PostgreSQL.
+#[derive(Clone, Debug, Args)]
+pub struct CollectionOptions {
+    /// Reads in flight.
+    #[arg(long, value_name = "CALLS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=16_384))]
+    pub in_flight: u16,
+
+    /// Players that the reads are spread over.
+    #[arg(long, value_name = "PLAYERS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub players: u32,
+
+    /// Esprits of each.
+    #[arg(long, value_name = "ESPRITS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(50..=5_000))]
+    pub esprits: u32,
+
+    /// How, and what is made of it.
+    #[command(flatten)]
+    pub run: RunOptions,
+}
+
 /// How long anything is measured, on which PostgreSQL, and what is made of it.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that is given or not")]

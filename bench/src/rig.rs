@@ -268,6 +268,34 @@ impl Rig {
         Ok(Target { behind, ..Target::of(Service::Summon.name(), vec![summon]) })
     }
 
+    /// Starts a collection on a database, keeping at most so many rows in memory; [`None`] is as it ships.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::wallet`].
+    pub async fn collection(&mut self, database: &str, views_rows_max: Option<u32>) -> Result<Target> {
+        let service = Service::Collection;
+        let mut variables = vec![(service.database_variable(), database.to_owned())];
+        let rows = views_rows_max.map(|rows| ("AURIC_COLLECTION_VIEWS_ROWS_MAX".to_owned(), rows.to_string()));
+        variables.extend(rows);
+        let arguments = Arguments { words: self.serve(service), variables };
+        Ok(Target::of(service.name(), vec![self.start(service.name(), &arguments).await?]))
+    }
+
+    /// Makes a database for a collection, with its schema.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::database`].
+    pub async fn collection_database(&mut self, name: &str) -> Result<String> {
+        self.database_of(Service::Collection, name).await
+    }
+
+    /// The folder of the catalog.
+    pub fn catalog(&self) -> &Path {
+        &self.installation.catalog
+    }
+
     async fn service(&mut self, service: Service, mut variables: Vec<(String, String)>) -> Result<Process> {
         let database = self.database_of(service, &format!("summon_{}", service.name())).await?;
         variables.push((service.database_variable(), database));

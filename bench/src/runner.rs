@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 
 use crate::grpc::{
-    Claim, Echo, Fleet, Ground, Post, PostBatch, ReserveCommit, SEED, SUMMON_SEED, Summon, Transfer, drive_streams,
-    seed, summon_first,
+    Claim, Echo, Fleet, GetProfile, Ground, ListEsprits, OptimizeTeam, Post, PostBatch, ReserveCommit, SEED,
+    SUMMON_SEED, Summon, Transfer, drive_streams, endow_sample, seed, summon_first,
 };
 use crate::load::{CALLS_MAX, Plan, drive};
 use crate::measure::Tally;
@@ -18,7 +19,7 @@ use crate::progress::{Progress, TICK};
 use crate::rig::{Lanes, Rig, Service, Target};
 use crate::scene::{CHANNELS, Kind, Mix, Scene};
 use crate::schedule::Window;
-use crate::store::{MonolithStore, Population, fill};
+use crate::store::{MonolithStore, Population, fill, fill_collection};
 use crate::summary::{CpuTimes, Summary};
 use crate::traffic::{Keys, Players, Routing};
 use crate::usage::{MemoryWatch, busy_time, cpu_time, cpu_time_of_tree, resident_bytes};
@@ -181,6 +182,7 @@ impl Runner {
                 let scene = Scene::closed("monolith", kind, TRIED_IN_FLIGHT, players);
                 self.start_best(Scene { mix: Mix::Summon, ..scene }, &database).await?
             }
+            Kind::Collection { keeps, esprits } => self.start_collection(keeps, esprits).await?,
         };
         self.targets.insert(kind, ready);
         Ok(())
@@ -233,6 +235,19 @@ impl Runner {
         Ok(Ready { target, population: population.players, idle_bytes: 0 })
     }
 
+    async fn start_collection(&mut self, keeps: bool, esprits: u32) -> Result<Ready> {
+        let players = self.effort.players;
+        let database = self.rig.collection_database(&format!("collection_{esprits}_{}", u8::from(keeps))).await?;
+        let target = self.rig.collection(&database, (!keeps).then_some(0)).await?;
+        let fleet = target.connect(1, Routing::Rendezvous).await?;
+        let species = species(self.rig.catalog())?;
+        // The row that every other one is like; its player is none of those that are called.
+        endow_sample(&fleet, self.rig.catalog(), &species[0]).await?;
+        self.progress.say(format!("filling {players} players with {esprits} esprits each"));
+        fill_collection(&database, (players, esprits), &species).await?;
+        Ok(Ready { target, population: players, idle_bytes: 0 })
+    }
+
     /// Moves the progress bar while calls are made, and reads the processor time at both ends of the window.
     async fn follow(&self, target: &Target, window: Window) -> CpuTimes {
         self.wait(window.warm_up).await;
@@ -271,6 +286,16 @@ impl Runner {
     }
 }
 
+/// The species of a catalog: the heads of its tables.
+fn species(catalog: &Path) -> Result<Vec<String>> {
+    let path = catalog.join("esprits.toml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let head = |line: &str| Some(line.strip_prefix('[')?.strip_suffix(']')?.to_owned());
+    let heads: Vec<String> = text.lines().filter_map(head).collect();
+    ensure!(!heads.is_empty(), "{} has no species", path.display());
+    Ok(heads)
+}
+
 /// Reads the memory of a wallet that has done nothing, then gives its players what they need.
 async fn settled(target: Target, players: u32) -> Result<Ready> {
     tokio::time::sleep(SETTLE).await;
@@ -305,5 +330,9 @@ async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Res
         Mix::Claim => drive(Arc::new(Claim(ground)), plan).await,
         Mix::Summon => drive(Arc::new(Summon { ground, pulls: 1 }), plan).await,
         Mix::SummonTen => drive(Arc::new(Summon { ground, pulls: 10 }), plan).await,
+        Mix::ListEsprits => drive(Arc::new(ListEsprits { ground, changes_one_in: None }), plan).await,
+        Mix::ListAndChange => drive(Arc::new(ListEsprits { ground, changes_one_in: Some(20) }), plan).await,
+        Mix::GetProfile => drive(Arc::new(GetProfile(ground)), plan).await,
+        Mix::OptimizeTeam => drive(Arc::new(OptimizeTeam(ground)), plan).await,
     }
 }

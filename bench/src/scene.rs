@@ -27,6 +27,18 @@ pub enum Mix {
     /// A summon of ten pulls.
     #[value(skip)]
     SummonTen,
+    /// A page of 50 esprits.
+    #[value(skip)]
+    ListEsprits,
+    /// The same; one call in twenty changes an esprit of the player instead.
+    #[value(skip)]
+    ListAndChange,
+    /// What a player has, in numbers.
+    #[value(skip)]
+    GetProfile,
+    /// The strongest team of all that a player has.
+    #[value(skip)]
+    OptimizeTeam,
 }
 
 /// What is called.
@@ -51,6 +63,13 @@ pub enum Kind {
     Summon,
     /// A summon as one transaction over one database, on the pool size that suits it best.
     Monolith,
+    /// The collection, filled.
+    Collection {
+        /// Whether it keeps in memory what readers saw.
+        keeps: bool,
+        /// Esprits of each player.
+        esprits: u32,
+    },
 }
 
 /// One thing to measure.

@@ -1,6 +1,7 @@
 //! The calls that are measured. The only folder of this crate that knows protobuf.
 
 mod batch;
+mod collection;
 mod echo;
 mod hold;
 mod jobs;
@@ -23,6 +24,7 @@ use crate::measure::Outcome;
 use crate::traffic::{Keys, Players, Routing, below};
 
 pub use batch::PostBatch;
+pub use collection::{GetProfile, ListEsprits, OptimizeTeam, endow_sample};
 pub use echo::{Echo, serve_echo};
 pub use hold::ReserveCommit;
 pub use jobs::{Beside, Handler, TARGET, When, declare, settled};

@@ -86,6 +86,9 @@ impl SceneReport {
             Kind::Traced => "lanes, traced".to_owned(),
             Kind::Summon => "summon, wallet and collection".to_owned(),
             Kind::Monolith => "monolith".to_owned(),
+            Kind::Collection { keeps, esprits } => {
+                format!("collection of {esprits}, {}", if keeps { "kept in memory" } else { "nothing kept" })
+            }
         };
         Self { players: scene.players, ..Self::named(scene.name, &target, scene.in_flight, windows) }
     }

@@ -70,6 +70,35 @@ pub async fn fill(url: &str, population: Population) -> Result<()> {
     Ok(())
 }
 
+/// Gives the players numbered from zero so many esprits each, in a database that has exactly one esprit, of another player.
+///
+/// # Errors
+///
+/// As [`fill`].
+pub async fn fill_collection(url: &str, (players, esprits_each): (u32, u32), species: &[String]) -> Result<()> {
+    let last = players.checked_sub(1).context("there must be a player")?;
+    let series = format!("generate_series(0, {last}) AS p, generate_series(1, {esprits_each}) AS n");
+    let of_players = format!("generate_series(0, {last}) AS p");
+    let names: Vec<String> = species.iter().map(|id| format!("'{id}'")).collect();
+    let kind = format!("(ARRAY[{}])[1 + (n * 7 + p) % {}]", names.join(", "), names.len());
+    let (id, each) = (format!("{PLAYER} || '.' || n::text"), esprits_each.to_string());
+    let own: [(&str, &str); 5] =
+        [("player_id", PLAYER), ("esprit_id", &id), ("number", "n"), ("species_id", &kind), ("level", "1 + n % 25")];
+    table(url, "esprits", &series, &own, false).await?;
+    let own: [(&str, &str); 4] = [
+        ("player_id", PLAYER),
+        ("esprits", &each),
+        ("last_number", &each),
+        ("state_tag", "decode(md5(p::text), 'hex')"),
+    ];
+    table(url, "players", &of_players, &own, false).await?;
+    let mut connection = connect(url).await?;
+    sqlx::raw_sql("VACUUM (ANALYZE)").execute(&mut connection).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
+}
+
 /// Inserts a row for each of `series`: the columns of `own` by their expressions, the rest as in the one row that is there.
 ///
 /// An index whose keys come in no order is built afterwards, by sorting, which is many times faster.

@@ -5,5 +5,5 @@ mod fill;
 mod monolith;
 
 pub use cluster::{Cluster, Setting, Statement};
-pub use fill::{Population, fill};
+pub use fill::{Population, fill, fill_collection};
 pub use monolith::MonolithStore;

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use auric_bench::{Installation, MonolithConfig, RunOptions, SchedulerOptions, SummonOptions, WalletOptions};
+use auric_bench::{
+    CollectionOptions, Installation, MonolithConfig, RunOptions, SchedulerOptions, SummonOptions, WalletOptions,
+};
 use auric_server::Stop;
 use clap::Subcommand;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,7 @@ Examples:
   auric bench wallet --mode lanes --rate 8000   an open loop at a constant rate
   auric bench wallet --svg curve.svg            latency against throughput, drawn
   auric bench summon --check                    summons over three services against one transaction, and its bounds
+  auric bench collection --check                reads of large collections, kept in memory and not, and their bounds
   auric bench scheduler --check                 firings leased and completed, how late they come, and their bounds
   auric bench scheduler --svg lag.svg           the lag against the rate, drawn")]
 pub struct Bench {
@@ -39,6 +42,8 @@ enum Subject {
     Summon(Box<SummonOptions>),
     /// Measures the scheduler.
     Scheduler(Box<SchedulerOptions>),
+    /// Measures reads of collections.
+    Collection(Box<CollectionOptions>),
     /// Serves the empty call that the others are measured against.
     #[command(hide = true)]
     Echo(Echo),
@@ -80,6 +85,7 @@ impl Subject {
             Self::Wallet(options) => Some(&options.run),
             Self::Summon(options) => Some(&options.run),
             Self::Scheduler(options) => Some(&options.run),
+            Self::Collection(options) => Some(&options.run),
             Self::Echo(_) | Self::Monolith(_) => None,
         }
     }
@@ -105,6 +111,10 @@ impl Bench {
             Subject::Scheduler(options) => {
                 let catalog = Catalog::write(settings)?;
                 auric_bench::scheduler(&options, catalog.installation()?).await?
+            }
+            Subject::Collection(options) => {
+                let catalog = Catalog::write(settings)?;
+                auric_bench::collection(&options, catalog.installation()?).await?
             }
             Subject::Echo(echo) => return Ok(auric_bench::serve_echo(echo.listen, stop()).await?),
             Subject::Monolith(Monolith { listen, database, game: catalog, connections: connections_max }) => {

@@ -185,6 +185,48 @@ fn operators_see_upgrades_and_dissolves_and_that_the_services_agree() {
     assert_eq!((&report["whole"], &report["operations_compared"]), (&true.into(), &4.into()), "one summon: {report}");
 }
 
+/// Every end of an operation leaves its line, and what a click set off is found by its trace, to the wallet's own lines and entries (R-O1, R-O2).
+#[test]
+fn an_upgrade_leaves_one_line_and_one_trace() {
+    let folder = folder();
+    let up = Up::start_with(folder.path(), &["--log", "info", "--log-format", "json"], &[]);
+    for (asset, units) in [("azurites", "160"), ("lumees", "100000"), ("shards", "1000")] {
+        assert_eq!(up.wallet(&["post", "--credit", PLAYER, asset, units, "--reason", "gift"]).code, 0);
+    }
+    ok(&up.summon(&["standard", "--player", PLAYER, "--json"]));
+    let esprit = &ids(&up)[0];
+    let raised = json(&up, &["upgrade"], &[esprit, "--key", "up"]);
+    let _ = collection(&up, &["upgrade"], &[esprit, "--key", "stale", "--expect", "1"]);
+    let _ = collection(&up, &["upgrade"], &["no id!", "--key", "odd"]);
+    json(&up, &["dissolve"], &[esprit, "--yes", "--key", "gone"]);
+    settle(&up);
+
+    let lines = || -> Vec<Value> { up.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect() };
+    let of = |method: &str| -> Vec<Value> { lines().into_iter().filter(|line| line["method"] == method).collect() };
+    let upgrades = of("UpgradeEsprit");
+    assert_eq!(upgrades.len(), 3, "{upgrades:#?}");
+    let told = [&upgrades[0]["player_id"], &upgrades[0]["operation_id"], &upgrades[0]["idempotency_key"]];
+    assert_eq!(told, [&Value::from(PLAYER), &raised["operation_id"], &Value::from("up")]);
+    assert!(upgrades[0]["amount"].as_str().unwrap().contains("lumees"), "{}", upgrades[0]);
+    let ends: Vec<(&Value, &Value)> = upgrades.iter().map(|line| (&line["success"], &line["error"])).collect();
+    assert_eq!(ends[0].0, &Value::Bool(true));
+    assert_eq!(ends[1], (&Value::Bool(false), &"STALE_VERSION".into()));
+    assert_eq!(ends[2], (&Value::Bool(false), &"INVALID_ARGUMENT".into()));
+    let dissolved = of("DissolveEsprits");
+    assert_eq!((dissolved.len(), &dissolved[0]["success"]), (1, &Value::Bool(true)), "{dissolved:#?}");
+
+    for line in [&upgrades[0], &dissolved[0]] {
+        let trace = line["trace_id"].as_str().unwrap();
+        let in_trace: Vec<Value> = lines().into_iter().filter(|line| line["trace_id"] == trace).collect();
+        for method in ["Reserve", "Commit"] {
+            assert!(in_trace.iter().any(|line| line["method"] == method), "{method} is not in {in_trace:#?}");
+        }
+    }
+    let entries = ok(&up.wallet(&["history", PLAYER, "--json"]));
+    let is_paid = |entry: &&Value| entry["trace_id"] == upgrades[0]["trace_id"];
+    assert!(entries["entries"].as_array().unwrap().iter().any(|entry| is_paid(&entry)), "{entries}");
+}
+
 /// Somebody with every right on the databases, whom no check of theirs stops.
 async fn forge(folder: &Path, service: &str, sql: String) {
     let file = folder.join(format!("data/{service}.db"));

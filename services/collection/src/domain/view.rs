@@ -178,6 +178,9 @@ impl<'a> View<'a> {
         after: Option<&Position>,
         limit: usize,
     ) -> (Vec<&'a Esprit>, usize, Option<Position>) {
+        if order == Order::Newest && *filter == Filter::default() {
+            return self.newest(after, limit);
+        }
         let doubles = if filter.duplicates { self.doubles() } else { BTreeSet::new() };
         let wanted = self.portrait.esprits.iter().filter(|esprit| self.is_wanted(esprit, filter, &doubles));
         let mut listed: Vec<(Position, &Esprit)> =
@@ -191,6 +194,17 @@ impl<'a> View<'a> {
         listed.truncate(limit);
         let last = listed.last().filter(|_| more).map(|(position, _)| position.clone());
         (listed.into_iter().map(|(_, esprit)| esprit).collect(), total, last)
+    }
+
+    /// All esprits as they are kept, newest first: a page costs no look at the others.
+    fn newest(&self, after: Option<&Position>, limit: usize) -> (Vec<&'a Esprit>, usize, Option<Position>) {
+        let all = &self.portrait.esprits;
+        let begin =
+            after.map_or(0, |after| all.partition_point(|esprit| self.position(esprit, Order::Newest) <= *after));
+        let listed: Vec<&Esprit> = all.iter().skip(begin).take(limit).collect();
+        let more = all.len().saturating_sub(begin) > limit;
+        let last = listed.last().filter(|_| more).map(|last| self.position(last, Order::Newest));
+        (listed, all.len(), last)
     }
 
     /// What there is, in numbers.
