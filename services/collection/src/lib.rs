@@ -84,9 +84,8 @@ impl Collection {
         handlers::keep_catalog(store.as_ref(), &loaded).await?;
         let rules = Rules { catalog: Arc::new(loaded.catalog) };
         let handlers = Handlers::start(store, rules, settings, coordination);
-        let handlers = handlers
-            .keeping_events(config.events.keep())
-            .keeping(config.views_rows_max.unwrap_or(VIEWS_ROWS_MAX));
+        let handlers =
+            handlers.keeping_events(config.events.keep()).keeping(config.views_rows_max.unwrap_or(VIEWS_ROWS_MAX));
         let handlers = Arc::new(handlers);
         handlers.watch_catalog(config.catalog.clone())?;
         let lanes = Arc::downgrade(&handlers);

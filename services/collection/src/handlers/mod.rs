@@ -8,6 +8,7 @@ mod operate;
 mod operation_line;
 mod read;
 mod reload;
+mod stamps;
 mod trace;
 mod views;
 
@@ -39,6 +40,7 @@ pub struct Handlers {
     /// Absent in a copy that was told of no wallet: it takes part in operations of others only.
     coordinating: Option<operate::Coordinating>,
     views: views::Views,
+    stamps: stamps::Stamps,
     feed: Feed,
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -64,7 +66,8 @@ impl Handlers {
         };
         let lanes = Arc::new(Lanes::start(shelf, settings, &mut rand::rng()));
         let coordinating = coordination.map(|coordination| operate::Coordinating::start(coordination, &lanes));
-        Self { store, rules, lanes, coordinating, views: views::Views::default(), feed, tasks, closing }
+        let stamps = stamps::Stamps::new(Arc::clone(&store), tasks.clone());
+        Self { store, rules, lanes, coordinating, views: views::Views::default(), stamps, feed, tasks, closing }
     }
 
     /// The same, keeping at most so many rows in memory for readers; 0 keeps none.

@@ -26,7 +26,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(200);
 impl Handlers {
     /// Reads what a player has now, whichever copy changed it last.
     pub async fn portrait(&self, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
-        self.views.of(self.store.as_ref(), player).await
+        self.views.of(self.store.as_ref(), &self.stamps, player).await
     }
 
     /// Tells of every state of a player's collection behind `after`, until the collection closes.

@@ -4,22 +4,30 @@
 //! was read under the same tag: there is nothing to invalidate, and no copy shows what was true before a change that any copy has acknowledged.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use auric_db::StoreError;
 use auric_ids::PlayerId;
 
 use super::figures;
+use super::stamps::Stamps;
 use crate::domain::Portrait;
-use crate::store::CollectionStore;
+use crate::store::{CollectionStore, Stamp};
 
 /// Rows that are kept, of all players together, unless told otherwise: some 60 MB.
 pub const VIEWS_ROWS_MAX: usize = 200_000;
+
+/// Turns in which rows are read.
+const TURNS: u64 = 256;
 
 /// Portraits that were read, the oldest given up first.
 #[derive(Debug)]
 pub struct Views {
     rows_max: usize,
+    /// Who misses reads in turn: players who share a turn wait for each other, which costs time and no more.
+    turns: Vec<tokio::sync::Mutex<()>>,
+    hasher: RandomState,
     kept: Mutex<Kept>,
 }
 
@@ -41,22 +49,44 @@ impl Default for Views {
 impl Views {
     /// Keeps at most so many rows.
     pub fn of_at_most(rows_max: usize) -> Self {
-        Self { rows_max, kept: Mutex::default() }
+        let turns = (0..TURNS).map(|_| tokio::sync::Mutex::default()).collect();
+        Self { rows_max, turns, hasher: RandomState::new(), kept: Mutex::default() }
     }
 
     /// Reads what `player` has now.
-    pub async fn of(&self, store: &dyn CollectionStore, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
-        let Some(stamp) = store.stamp(player).await? else { return Ok(Arc::default()) };
-        if let Some(portrait) = self.kept().portraits.get(player).map(|(_, portrait)| Arc::clone(portrait))
-            && portrait.tag == stamp.tag
-        {
+    ///
+    /// Of those who miss at the same time one reads the rows; the others wait, and take them if they are of the tag that each has read for itself.
+    pub async fn of(
+        &self,
+        store: &dyn CollectionStore,
+        stamps: &Stamps,
+        player: &PlayerId,
+    ) -> Result<Arc<Portrait>, StoreError> {
+        let Some(stamp) = stamps.of(player).await? else { return Ok(Arc::default()) };
+        if let Some(portrait) = self.under(player, &stamp) {
             figures::count_view(true);
             return Ok(portrait);
         }
-        figures::count_view(false);
+        let _turn = self.turns[self.turn_of(player)].lock().await;
+        let kept = self.under(player, &stamp);
+        figures::count_view(kept.is_some());
+        if let Some(portrait) = kept {
+            return Ok(portrait);
+        }
         let portrait = Arc::new(store.portrait(player).await?);
         self.kept().keep(player.clone(), Arc::clone(&portrait), self.rows_max);
         Ok(portrait)
+    }
+
+    /// What is kept of `player`, if it was read under that tag.
+    fn under(&self, player: &PlayerId, stamp: &Stamp) -> Option<Arc<Portrait>> {
+        let kept = self.kept().portraits.get(player).map(|(_, portrait)| Arc::clone(portrait));
+        kept.filter(|portrait| portrait.tag == stamp.tag)
+    }
+
+    fn turn_of(&self, player: &PlayerId) -> usize {
+        let hash = self.hasher.hash_one(player);
+        usize::try_from(hash % TURNS).unwrap_or_default()
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {

@@ -39,6 +39,19 @@ pub trait CollectionStore: Send + Sync + std::fmt::Debug {
     /// Reads how a player's state is told from every other; nothing for a player who was never seen.
     async fn stamp(&self, player: &PlayerId) -> Result<Option<Stamp>, StoreError>;
 
+    /// Reads those of several players, by one statement where the database gains by that; who was never seen is left out.
+    ///
+    /// # Shape
+    ///
+    /// Each player once at most, in no order.
+    async fn stamps(&self, players: &[PlayerId]) -> Result<Vec<(PlayerId, Stamp)>, StoreError> {
+        let mut found = Vec::with_capacity(players.len());
+        for player in players {
+            found.extend(self.stamp(player).await?.map(|stamp| (player.clone(), stamp)));
+        }
+        Ok(found)
+    }
+
     /// Reads all that a player has, as it was at one moment.
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError>;
 

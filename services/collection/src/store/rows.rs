@@ -102,6 +102,13 @@ pub struct StampRow {
 }
 
 #[derive(sqlx::FromRow)]
+pub struct NamedStampRow {
+    player_id: String,
+    #[sqlx(flatten)]
+    stamp: StampRow,
+}
+
+#[derive(sqlx::FromRow)]
 pub struct PortraitRow {
     #[sqlx(flatten)]
     stamp: StampRow,
@@ -126,6 +133,12 @@ pub fn portrait(
         esprits: esprits.into_iter().map(EspritDbRow::into_domain).collect::<Result<_, _>>()?,
         pieces: pieces.into_iter().map(PieceDbRow::into_domain).collect::<Result<_, _>>()?,
     })
+}
+
+impl NamedStampRow {
+    pub fn into_domain(self) -> Result<(PlayerId, Stamp), StoreError> {
+        Ok((id(self.player_id)?, self.stamp.into_domain()?))
+    }
 }
 
 impl StampRow {

@@ -18,7 +18,7 @@ use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
-use super::rows::{EspritDbRow, PartDbRow, PieceDbRow, PortraitRow, StampRow, portrait};
+use super::rows::{EspritDbRow, NamedStampRow, PartDbRow, PieceDbRow, PortraitRow, StampRow, portrait};
 use super::{CollectionStore, CollectionTx, PartsQuery, Stamp};
 use crate::catalog::{Kept, Kind};
 use crate::domain::{BatchKeys, Book, Esprit, Journal, Part, Portrait, StateTag, word_of};
@@ -86,6 +86,17 @@ impl CollectionStore for PostgresStore {
                 .traced(sql("SELECT players"))
                 .await?;
         row.map(StampRow::into_domain).transpose()
+    }
+
+    async fn stamps(&self, players: &[PlayerId]) -> Result<Vec<(PlayerId, Stamp)>, StoreError> {
+        let names: Vec<&str> = players.iter().map(PlayerId::as_str).collect();
+        let rows: Vec<NamedStampRow> =
+            sqlx::query_as("SELECT player_id, state_tag, version, updated_at FROM players WHERE player_id = ANY($1)")
+                .bind(names)
+                .fetch_all(&self.pool)
+                .traced(sql("SELECT players"))
+                .await?;
+        rows.into_iter().map(NamedStampRow::into_domain).collect()
     }
 
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
