@@ -16,6 +16,8 @@ type Mood = Box<dyn Fn(&ToRun) -> RunEnd + Send>;
 /// A target that remembers.
 pub struct Hand {
     told: Mutex<BTreeMap<FiringKey, Told>>,
+    /// Every attempt, in the order in which they came.
+    order: Mutex<Vec<FiringKey>>,
     mood: Mutex<Mood>,
     /// While it is closed, calls do not come back.
     gate: watch::Sender<bool>,
@@ -51,6 +53,7 @@ impl Default for Hand {
     fn default() -> Self {
         Self {
             told: Mutex::default(),
+            order: Mutex::default(),
             mood: Mutex::new(Box::new(|_| RunEnd::Done)),
             gate: watch::Sender::new(true),
             now: Mutex::default(),
@@ -73,6 +76,11 @@ impl Hand {
     /// What it was told, by firing.
     pub fn told(&self) -> BTreeMap<FiringKey, Told> {
         self.told.lock().unwrap().clone()
+    }
+
+    /// Every attempt, in the order in which they came.
+    pub fn order(&self) -> Vec<FiringKey> {
+        self.order.lock().unwrap().clone()
     }
 
     /// The most firings of one job that it ever did at once.
@@ -125,6 +133,7 @@ impl Target for Hand {
         self.begin(firings);
         let _busy = Busy(self, firings);
         {
+            self.order.lock().unwrap().extend(firings.iter().map(|firing| firing.key.clone()));
             let mut told = self.told.lock().unwrap();
             for firing in firings {
                 let of = told.entry(firing.key.clone()).or_default();

@@ -8,5 +8,6 @@ mod firing;
 mod leases;
 mod restore;
 mod storm;
+mod table;
 mod turns;
 mod wire;
