@@ -14,7 +14,10 @@ fn folder(zones: &str) -> tempfile::TempDir {
     folder
 }
 
-fn nightstorms(zones: &Zones) -> Vec<(String, Result<Arc<JobSpec>, Vec<BadField>>)> {
+/// A job's specification, or what is wrong with it.
+type Specified = Result<Arc<JobSpec>, Vec<BadField>>;
+
+fn nightstorms(zones: &Zones) -> Vec<(String, Specified)> {
     let jobs = zones.nightstorms(&"scheduler".parse().unwrap(), &"record".parse().unwrap());
     jobs.into_iter().map(|job| (job.job.to_string(), job.spec)).collect()
 }
