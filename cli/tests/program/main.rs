@@ -5,6 +5,8 @@ mod ask;
 #[cfg(test)]
 mod collection;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod guide;
