@@ -118,7 +118,7 @@ impl Zones {
     /// The jobs that bring the nightstorms, in the order of the zones: `handler` of `target`, told which zone it is. A storm that can never come is a job
     /// that cannot be.
     ///
-    /// A storm that was missed comes late within [`LATE_MAX_MS`], and then not at all: players who come in the morning shall not find the night.
+    /// A storm that was missed comes late within three hours, and then not at all: players who come in the morning shall not find the night.
     #[must_use]
     pub fn nightstorms(&self, target: &TargetId, handler: &HandlerId) -> Vec<DesiredJob> {
         let job = |(id, zone): (&ZoneId, &Zone)| {

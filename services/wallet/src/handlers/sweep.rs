@@ -41,7 +41,7 @@ impl Handlers {
     ///
     /// # Errors
     ///
-    /// [`Unswept`]: try again; what is written is not written again.
+    /// The database or a lane did not take it: try again; what is written is not written again.
     pub async fn sweep_holds(&self) -> Result<Swept, Unswept> {
         let mut swept = Swept::default();
         let mut after: Option<Lapsed> = None;
