@@ -20,7 +20,7 @@ use crate::usage::{MemoryWatch, busy_time, cpu_time, cpu_time_of_tree};
 /// Firings a second that must be leased and completed.
 const BURST_MUST: f64 = 5_000.0;
 
-/// What db-scheduler's authors publish for its fastest strategy on PostgreSQL, the lower of their two figures; taken from their page, not measured here.
+/// What is published of db-scheduler on PostgreSQL, the lower of two figures: cited, not measured here.
 const DB_SCHEDULER_PUBLISHED: f64 = 10_600.0;
 
 /// The most that 99 of 100 firings may be late at [`RATE_HELD`].
