@@ -66,7 +66,7 @@ pub async fn wake_waiting(pool: &PgPool, limit: u32) -> Result<u64, StoreError> 
 /// millions of rows that are gone. A truncated part has none. Whether it is empty is looked at behind the lock.
 pub async fn rotate(pool: &PgPool) -> Result<u64, StoreError> {
     let now: DbTime = sqlx::query_scalar("SELECT statement_timestamp()").fetch_one(pool).traced(sql("SELECT")).await?;
-    let in_use: Vec<i16> = [-5, 0, 5, 10].map(|seconds| slot_of(now.0.plus_micros(seconds * 1_000_000))).into();
+    let in_use: Vec<i16> = [0, 5].map(|seconds| slot_of(now.0.plus_micros(seconds * 1_000_000))).into();
     let large: Vec<i16> = sqlx::query_scalar(
         "SELECT slot::smallint
          FROM generate_series(0, $1 - 1) AS slot

@@ -18,14 +18,18 @@ on_every_store!(history_is_pruned_in_bounded_batches_and_what_is_open_is_not);
 /// Firings that pass: a million in the campaign.
 fn firings_in_all() -> i64 {
     let asked = config::number(config::HOT_FIRINGS).and_then(|asked| i64::try_from(asked).ok());
-    asked.unwrap_or(60_000)
+    asked.unwrap_or(80_000)
 }
 
 /// Firings that one round passes through.
 const ROUND: i64 = 2_000;
 
-/// The hot table may be so large, with its indexes: what some seconds leave behind, not what passed.
-const HOT_BYTES_MAX: i64 = 16 * 1_024 * 1_024;
+/// One firing stays open while so many pass: for so long its part cannot be truncated.
+const OPEN_FOR: i64 = 20_000;
+
+/// The hot table may be so large, with its indexes, however many firings pass: what those of ten seconds leave behind, which is how long a part is one of
+/// now. Without truncation 80,000 leave more.
+const HOT_BYTES_MAX: i64 = 24 * 1_024 * 1_024;
 
 const SIZE: &str =
     "SELECT sum(pg_total_relation_size(inhrelid))::bigint FROM pg_inherits WHERE inhparent = 'firings'::regclass";
@@ -89,7 +93,7 @@ async fn the_hot_table_stays_bounded_while_a_reader_stays() {
         let mut settled: Vec<Settled> = settled.collect();
         match open.take() {
             None if passed == 0 => open = settled.pop(),
-            Some(one) if passed > firings_in_all() / 2 => settled.push(one),
+            Some(one) if passed > OPEN_FOR => settled.push(one),
             other => open = other,
         }
         assert_eq!(store.settle(&settled).await.unwrap().len(), settled.len());
