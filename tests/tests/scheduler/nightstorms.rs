@@ -147,7 +147,7 @@ async fn eighty_one_nightstorms_come_back_by_themselves_and_one_that_cannot_is_n
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_operator_pauses_triggers_and_replays() {
-    // R-T3
+    // R-T3, R-O1
     let recorder = Recorder::start().await;
     let desk = Desk::start(&recorder);
     let storm = job_of("willowmere");
@@ -187,4 +187,25 @@ async fn an_operator_pauses_triggers_and_replays() {
     let status = desk.jobs(&["status"]);
     assert_eq!((&status["jobs"], &status["dead_letters"]), (&81.into(), &0.into()), "{status}");
     desk.process.signal("TERM");
+    let Desk { process, .. } = desk;
+    each_change_and_each_end_left_one_line(&process.end(), &fired[0], &letter["firing"]);
+}
+
+/// R-O1: what an operator did, and how each attempt ended, is told once.
+fn each_change_and_each_end_left_one_line(said: &[Line], storm: &Value, odd: &Value) {
+    let triggers: Vec<_> = said.iter().filter(|line| line["idempotency_key"] == "by-hand").collect();
+    let told: Vec<_> = triggers.iter().map(|line| (&line["method"], &line["success"], &line["replayed"])).collect();
+    let method = Value::from("TriggerJob");
+    assert_eq!(told, [(&method, &true.into(), &false.into()), (&method, &true.into(), &true.into())], "{triggers:?}");
+    let ends = |firing: &Value| -> Vec<(Value, Value, Value)> {
+        let of_firing = said.iter().filter(|line| line["firing"] == firing["key"]);
+        of_firing.map(|line| (line["message"].clone(), line["success"].clone(), line["error"].clone())).collect()
+    };
+    let end = |message: &str, success: bool, error: Value| (message.into(), success.into(), error);
+    assert_eq!(ends(storm), [end("firing done", true, Value::Null)]);
+    assert_eq!(
+        ends(odd),
+        [end("firing dead", false, "PERMANENT".into()), end("firing done", true, Value::Null)],
+        "it failed for good, and was replayed"
+    );
 }

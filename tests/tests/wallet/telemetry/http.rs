@@ -74,9 +74,11 @@ pub fn parse(text: &str) -> Metrics {
             let (series, value) = line.rsplit_once(' ').expect("a series and a value");
             let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
             let labels = labels.strip_suffix('}').expect("labels end");
-            let labels = labels.split_terminator(',').map(|label| {
-                let (name, value) = label.split_once('=').expect("a label and its value");
-                (name.to_owned(), value.trim_matches('"').to_owned())
+            // A value may have a comma in it: the services of a process are one.
+            let labels = labels.split_terminator('"').collect::<Vec<_>>();
+            let labels = labels.chunks_exact(2).map(|label| {
+                let name = label[0].trim_start_matches(',').strip_suffix('=').expect("a label and its value");
+                (name.to_owned(), label[1].to_owned())
             });
             ((name.to_owned(), labels.collect()), value.parse().expect("a number"))
         })

@@ -19,7 +19,7 @@ const CLIENT: i32 = 3;
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
 /// The statements of the first Post of a player, in their order.
-const STATEMENTS_OF_POSTGRES: [&str; 16] = [
+const STATEMENTS_OF_POSTGRES: [&str; 17] = [
     "BEGIN",
     "SELECT players FOR UPDATE",
     "ROLLBACK",
@@ -35,10 +35,11 @@ const STATEMENTS_OF_POSTGRES: [&str; 16] = [
     "INSERT balances",
     "UPDATE players",
     "INSERT flows",
+    "INSERT outbox",
     "COMMIT",
 ];
 
-const STATEMENTS_OF_SQLITE: [&str; 11] = [
+const STATEMENTS_OF_SQLITE: [&str; 12] = [
     "BEGIN",
     "SELECT players",
     "SELECT balances",
@@ -49,6 +50,7 @@ const STATEMENTS_OF_SQLITE: [&str; 11] = [
     "INSERT balances",
     "INSERT players",
     "INSERT flows",
+    "INSERT outbox",
     "COMMIT",
 ];
 
