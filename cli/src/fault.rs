@@ -191,7 +191,9 @@ impl From<TelemetryError> for Fault {
     fn from(error: TelemetryError) -> Self {
         match error {
             TelemetryError::Filter { .. } | TelemetryError::Otlp { .. } => Self::Config(chain_of(&error)),
-            TelemetryError::Metrics(_) | TelemetryError::Twice(_) => Self::Other(error.into()),
+            TelemetryError::Lines(_) | TelemetryError::Metrics(_) | TelemetryError::Twice(_) => {
+                Self::Other(error.into())
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ mod health;
 pub mod http;
 mod lines;
 pub mod rpc;
+mod writer;
 
 use std::net::SocketAddr;
 
@@ -22,7 +23,6 @@ use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::error::OTelSdkError;
 use thiserror::Error;
 use tracing::Subscriber;
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
@@ -53,6 +53,9 @@ pub enum TelemetryError {
         /// What is wrong with it.
         source: ExporterBuildError,
     },
+    /// Lines cannot be written by a thread of their own.
+    #[error("there is no thread to write lines")]
+    Lines(#[source] std::io::Error),
     /// Metrics cannot be collected.
     #[error("metrics cannot be collected")]
     Metrics(#[source] OTelSdkError),
@@ -68,7 +71,7 @@ pub struct Telemetry {
     listen: Option<SocketAddr>,
     exports: Exports,
     // After the exports: what they say at the end is a line too.
-    _writer: WorkerGuard,
+    _lines: writer::Ending,
 }
 
 /// Sets up what `config` asks for, for the whole process.
@@ -83,10 +86,10 @@ pub struct Telemetry {
 pub fn init(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let filter = lines::parse(&config.filter)?;
     let exports = Exports::start(config)?;
-    let (lines, writer) = lines::on_stderr(config.format, filter);
+    let (lines, ending) = lines::on_stderr(config.format, filter).map_err(TelemetryError::Lines)?;
     stack(lines, &exports).try_init()?;
     std::panic::set_hook(Box::new(lines::log_panic));
-    Ok(Telemetry { listen: config.listen, exports, _writer: writer })
+    Ok(Telemetry { listen: config.listen, exports, _lines: ending })
 }
 
 /// What every line and every span goes through.
@@ -125,7 +128,7 @@ mod tests {
         let otlp = Otlp { endpoint: "http://127.0.0.1:1".to_owned(), sample_ratio: SampleRatio::new(0.1).unwrap() };
         for config in [here.clone(), TelemetryConfig { otlp: Some(otlp), ..here }] {
             let exports = Exports::start(&config).unwrap();
-            let (lines, _writer) = lines::on_stderr(config.format, lines::parse(&config.filter).unwrap());
+            let (lines, _ending) = lines::on_stderr(config.format, lines::parse(&config.filter).unwrap()).unwrap();
             let stack = stack(lines, &exports);
             assert_eq!(stack.max_level_hint(), Some(LevelFilter::INFO), "{config:?}");
         }

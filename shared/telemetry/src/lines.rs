@@ -1,41 +1,36 @@
 //! Lines on standard error: JSON for a machine, text for a person.
 //!
-//! Lines are written by a thread of their own, many at once when there are many: whoever logs does not wait for the terminal or the pipe,
-//! until `LINES_WAITING_MAX` wait. None is dropped. Spans are no lines, and show on none.
+//! Lines are written by a thread of their own (`writer`): whoever logs does not wait for the terminal or the pipe. Spans are no lines, and show on
+//! none.
 
 use std::io::{self, IsTerminal as _};
 use std::panic::PanicHookInfo;
 
 use tracing::{Metadata, Subscriber};
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{FilterExt as _, FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use crate::{LogFormat, TelemetryError};
-
-/// Lines that may wait to be written; whoever logs one more waits too.
-const LINES_WAITING_MAX: usize = 65_536;
-
-/// Bytes that are written at once.
-const WRITE_BYTES: usize = 64 * 1024;
+use crate::{LogFormat, TelemetryError, writer};
 
 /// What writes lines.
 pub type LinesLayer<S> = Box<dyn Layer<S> + Send + Sync>;
 
-/// Writes everything that `filter` lets pass to standard error, until the guard is dropped.
-pub fn on_stderr<S>(format: LogFormat, filter: EnvFilter) -> (LinesLayer<S>, WorkerGuard)
+/// Writes everything that `filter` lets pass to standard error, until the ending is dropped.
+///
+/// # Errors
+///
+/// The system gives no thread.
+pub fn on_stderr<S>(format: LogFormat, filter: EnvFilter) -> io::Result<(LinesLayer<S>, writer::Ending)>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     let is_terminal = io::stderr().is_terminal();
-    let lines = io::BufWriter::with_capacity(WRITE_BYTES, io::stderr());
-    let writer = NonBlockingBuilder::default().lossy(false).buffered_lines_limit(LINES_WAITING_MAX);
-    let (writer, guard) = writer.finish(lines);
+    let (writer, ending) = writer::start(io::stderr())?;
     let is_json = format == LogFormat::Json || (format == LogFormat::Auto && !is_terminal);
     let layer = if is_json { json(filter, writer) } else { text(filter, writer, is_terminal) };
-    (layer, guard)
+    Ok((layer, ending))
 }
 
 /// Reads a filter.

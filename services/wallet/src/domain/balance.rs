@@ -4,6 +4,9 @@ use auric_ids::{AssetId, PlayerId, PoolId};
 use auric_money::Amount;
 use serde::{Deserialize, Serialize};
 
+use super::Settled;
+use super::asset::no_pool;
+
 /// Which balance: its order is the order of locking and of writing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BalanceKey {
@@ -14,6 +17,14 @@ pub struct BalanceKey {
     /// In which pool; the empty one where the asset has none.
     #[serde(default = "super::asset::no_pool", skip_serializing_if = "is_empty")]
     pub pool: PoolId,
+}
+
+impl BalanceKey {
+    /// The balance of an asset that has no pools.
+    #[must_use]
+    pub fn plain(player: &PlayerId, asset: &AssetId) -> Self {
+        Self { player: player.clone(), asset: asset.clone(), pool: no_pool() }
+    }
 }
 
 /// What a player can spend of one asset, what is set aside, what is promised to come, and what is owed.
@@ -39,6 +50,31 @@ pub struct Change {
     pub room_units: i64,
     /// Of what is owed.
     pub owed_units: i64,
+}
+
+/// A balance and all that is stored beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// What is there.
+    pub balance: Balance,
+    /// How often a credit pool was renewed.
+    pub generation: u64,
+    /// The newest period that a payment set it for; 0 for none.
+    pub period: u64,
+    /// The terms that a recharging balance was settled under; absent for every other kind.
+    pub settled: Option<Settled>,
+    /// 0 for a balance that was never written; the store writes only over the version that was loaded.
+    pub version: u64,
+}
+
+impl Row {
+    /// Whether the row of `key` changes only together with its player's head: by movements, each of which is an entry.
+    ///
+    /// The terms of what recharges, and a pool's generation and period, can change without one.
+    #[must_use]
+    pub fn follows_head(&self, key: &BalanceKey) -> bool {
+        key.pool.as_str().is_empty() && self.settled.is_none() && self.generation == 0 && self.period == 0
+    }
 }
 
 impl Balance {

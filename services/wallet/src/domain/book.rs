@@ -9,8 +9,8 @@ use auric_time::Timestamp;
 
 use super::draft::{Changes, Draft};
 use super::{
-    Assets, Balance, BalanceKey, Entry, EventRow, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note,
-    Outcome, Paid, PaidRows, Seal, Settled, Told,
+    Assets, BalanceKey, Entry, EventRow, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note, Outcome,
+    Paid, PaidRows, Row, Seal, Told,
 };
 
 /// What the store read after it had locked the players.
@@ -30,21 +30,6 @@ pub struct Opened {
     pub claims: Vec<ClaimRow>,
     /// What was paid for, and told of it.
     pub paid: PaidRows,
-}
-
-/// A balance and all that is stored beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Row {
-    /// What is there.
-    pub balance: Balance,
-    /// How often a credit pool was renewed.
-    pub generation: u64,
-    /// The newest period that a payment set it for; 0 for none.
-    pub period: u64,
-    /// The terms that a recharging balance was settled under; absent for every other kind.
-    pub settled: Option<Settled>,
-    /// 0 for a balance that was never written; the store writes only over the version that was loaded.
-    pub version: u64,
 }
 
 /// A hold and the number of times that it was written.
@@ -345,11 +330,20 @@ impl Book {
         self.records.insert(record.key.clone(), record);
     }
 
+    /// Whether each of the changed balances that [follow](Row::follows_head) their player's head has a head that moved on.
+    fn heads_follow(&self, changed: &BTreeSet<BalanceKey>) -> bool {
+        changed.iter().filter(|key| self.row(key).follows_head(key)).all(|key| {
+            let player = self.player(&key.player);
+            player.head.number > player.loaded.number
+        })
+    }
+
     /// Closes the book: what is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
-        let written = self.journal;
+        let written = std::mem::take(&mut self.journal);
         let changed = |player: &Player| player.head != player.loaded || player.next_expiry != player.loaded_expiry;
+        debug_assert!(self.heads_follow(&written.balances), "a balance changed and its player's head did not");
         let claims = written.claims.iter().filter_map(|guard| self.claims.remove(guard));
         Journal {
             claims: claims.map(|claim| (claim.guard, claim.key, self.now)).collect(),

@@ -8,7 +8,7 @@ use auric_time::Timestamp;
 
 use super::{
     Asset, AssetKind, Balance, BalanceKey, Book, Change, Hold, Movement, MovementKind, Payment, Recharging,
-    RetailToken, Row, Rules, Settled, asset::no_pool,
+    RetailToken, Row, Rules, Settled,
 };
 
 /// The changes of one mutation, not yet part of the book.
@@ -78,7 +78,7 @@ impl<'a> Draft<'a> {
     /// The capacity in force, from the points that were spent on it: derived, so that no catalog change can miss it.
     fn capacity(&self, player: &PlayerId, recharging: &Recharging) -> u64 {
         let points = recharging.raised_by.as_ref().map_or(0, |(points, _)| {
-            let key = BalanceKey { player: player.clone(), asset: points.clone(), pool: no_pool() };
+            let key = BalanceKey::plain(player, points);
             self.balance(&key).available_units()
         });
         recharging.capacity_units(points)
@@ -91,7 +91,7 @@ impl<'a> Draft<'a> {
         let Some(AssetKind::Recharging(recharging)) = self.rules.assets.get(id).map(|asset| &asset.kind) else {
             return;
         };
-        let key = BalanceKey { player: player.clone(), asset: id.clone(), pool: no_pool() };
+        let key = BalanceKey::plain(player, id);
         let row = self.row(&key);
         let capacity = self.capacity(player, recharging);
         let (gained, at) = match row.settled {
@@ -181,7 +181,7 @@ impl<'a> Draft<'a> {
     /// Grants each level that the player's experience is good for and that was never gained before.
     fn level_up(&mut self, player: &PlayerId) {
         let Some(progression) = self.rules.assets.progression() else { return };
-        let of = |asset: &AssetId| BalanceKey { player: player.clone(), asset: asset.clone(), pool: no_pool() };
+        let of = |asset: &AssetId| BalanceKey::plain(player, asset);
         let xp = self.balance(&of(&progression.xp)).available_units();
         let levels = of(&progression.levels_gained);
         let gained = progression.levels_at(xp).saturating_sub(self.balance(&levels).available_units());

@@ -29,8 +29,8 @@ mod view;
 pub use auric_keys::{Fingerprint, MutationKey};
 
 pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
-pub use balance::{Balance, BalanceKey, Change};
-pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Row, Rules};
+pub use balance::{Balance, BalanceKey, Change, Row};
+pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Rules};
 pub use decide::{Verdict, decide, settle};
 pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};

@@ -5,6 +5,7 @@
 
 mod paid_rows;
 mod postgres;
+mod recent;
 mod rows;
 mod sqlite;
 

@@ -19,16 +19,15 @@ const CLIENT: i32 = 3;
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
 /// The statements of the first Post of a player, in their order.
-const STATEMENTS_OF_POSTGRES: [&str; 17] = [
+const STATEMENTS_OF_POSTGRES: [&str; 16] = [
     "BEGIN",
     "SELECT players FOR UPDATE",
     "ROLLBACK",
     "INSERT players",
     "BEGIN",
     "SELECT players FOR UPDATE",
-    "SELECT players",
-    "SELECT balances",
     "SELECT mutations",
+    "SELECT balances",
     "decide",
     "INSERT mutations",
     "INSERT entries",

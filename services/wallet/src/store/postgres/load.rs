@@ -9,51 +9,64 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use super::{paid, sql};
-use crate::domain::{BalanceKey, BatchKeys, Opened, Player, Row};
+use crate::domain::{BalanceKey, BatchKeys, Opened, Player, Record, Row};
+use crate::store::recent::{Known, Recent};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
-/// Locks players in ascending order, and tells how many of them exist. Nothing that it returns is decided on.
-pub async fn lock(transaction: &mut Transaction<'static, Postgres>, players: &[&str]) -> Result<usize, StoreError> {
-    let locked = sqlx::query(
-        "SELECT player_id
+/// Locks players in ascending order, and returns those of them who exist, each as it is behind its lock.
+///
+/// A locked row comes back as it was left by whoever held it before, not as it was when the statement began: the wait is over for it alone. So
+/// heads may be decided on, and nothing else may be joined here: a row of another table would be as it was before the wait.
+pub async fn lock(
+    transaction: &mut Transaction<'static, Postgres>,
+    names: &[&str],
+) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+    let locked: Vec<PlayerRow> = sqlx::query_as(
+        "SELECT player_id, last_number, last_hash, last_time, next_expiry
          FROM players
          WHERE player_id = ANY($1)
          ORDER BY player_id
          FOR UPDATE",
     )
-    .bind(players)
-    .execute(&mut **transaction)
+    .bind(names)
+    .fetch_all(&mut **transaction)
     .traced(sql("SELECT players FOR UPDATE"))
     .await?;
-    Ok(usize::try_from(locked.rows_affected()).unwrap_or(usize::MAX))
+    locked.into_iter().map(PlayerRow::into_domain).collect()
 }
 
-/// Reads all that `keys` names, after the locks.
-pub async fn book(transaction: &mut Transaction<'static, Postgres>, keys: &BatchKeys) -> Result<Opened, StoreError> {
-    let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-    let (now, players) = clock_and_players(transaction, &names).await?;
-    let mut opened = Opened { now, players, ..Opened::default() };
+/// Reads those of `names` who exist, and locks nobody.
+pub async fn players(connection: &mut PgConnection, names: &[&str]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+    let rows: Vec<PlayerRow> = sqlx::query_as(
+        "SELECT player_id, last_number, last_hash, last_time, next_expiry
+         FROM players
+         WHERE player_id = ANY($1)",
+    )
+    .bind(names)
+    .fetch_all(connection)
+    .traced(sql("SELECT players"))
+    .await?;
+    rows.into_iter().map(PlayerRow::into_domain).collect()
+}
+
+/// Reads all that `keys` names of `players`, after their locks, but for the balances that `recent` knows.
+pub async fn book(
+    transaction: &mut Transaction<'static, Postgres>,
+    keys: &BatchKeys,
+    players: Vec<(PlayerId, Player)>,
+    recent: Option<&Recent>,
+) -> Result<Opened, StoreError> {
+    let (now, records) = clock_and_records(transaction, keys).await?;
+    let mut opened = Opened { now, players, records, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
         opened.paid = paid::load(transaction, &keys).await?;
         opened.paid.payments.iter().for_each(|row| keys.to_mut().add_payment(row));
     }
     let keys: &BatchKeys = &keys;
-    opened.balances = balances(transaction, keys).await?;
-
-    let wanted = keys.mutations.iter();
-    let (callers, names): (Vec<&str>, Vec<&str>) = wanted.map(|key| (key.caller.as_str(), key.key.as_str())).unzip();
-    let records: Vec<RecordRow> = sqlx::query_as(
-        "SELECT mutations.*
-         FROM unnest($1::text[], $2::text[]) AS wanted (caller, idempotency_key)
-         JOIN mutations USING (caller, idempotency_key)",
-    )
-    .bind(callers)
-    .bind(names)
-    .fetch_all(&mut **transaction)
-    .traced(sql("SELECT mutations"))
-    .await?;
-    opened.records = records.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
+    let known = recent.map_or_else(|| Known::nothing(keys), |recent| recent.of(&opened.players, keys));
+    opened.balances = known.rows;
+    opened.balances.extend(balances(transaction, &known.rest).await?);
 
     if !keys.holds.is_empty() {
         for row in holds(&mut **transaction, keys).await? {
@@ -71,29 +84,36 @@ pub async fn book(transaction: &mut Transaction<'static, Postgres>, keys: &Batch
     Ok(opened)
 }
 
-/// Reads the database's clock and those of `names` who exist.
-pub async fn clock_and_players(
+/// Reads the database's clock, and what the keys of `keys` were answered before.
+async fn clock_and_records(
     connection: &mut PgConnection,
-    names: &[&str],
-) -> Result<(Timestamp, Vec<(PlayerId, Player)>), StoreError> {
+    keys: &BatchKeys,
+) -> Result<(Timestamp, Vec<Record>), StoreError> {
+    let wanted = keys.mutations.iter();
+    let (callers, names): (Vec<&str>, Vec<&str>) = wanted.map(|key| (key.caller.as_str(), key.key.as_str())).unzip();
     let rows = sqlx::query(
-        "SELECT clock.now, player.player_id, player.last_number, player.last_hash, player.last_time, player.next_expiry
+        "SELECT clock.now, kept.*
          FROM (SELECT clock_timestamp() AS now) AS clock
-         LEFT JOIN players AS player ON player.player_id = ANY($1)",
+         LEFT JOIN (
+             SELECT mutations.*
+             FROM (SELECT unnest($1::text[]) AS caller, unnest($2::text[]) AS idempotency_key) AS wanted
+             JOIN mutations USING (caller, idempotency_key)
+         ) AS kept ON true",
     )
+    .bind(callers)
     .bind(names)
     .fetch_all(connection)
-    .traced(sql("SELECT players"))
+    .traced(sql("SELECT mutations"))
     .await?;
     let mut now = Timestamp::EPOCH;
-    let mut players = Vec::with_capacity(rows.len());
+    let mut records = Vec::new();
     for row in &rows {
         now = row.try_get::<DbTime, _>("now")?.0;
-        if row.try_get::<Option<String>, _>("player_id")?.is_some() {
-            players.push(<PlayerRow as sqlx::FromRow<'_, _>>::from_row(row)?.into_domain()?);
+        if row.try_get::<Option<String>, _>("caller")?.is_some() {
+            records.push(<RecordRow as sqlx::FromRow<'_, _>>::from_row(row)?.into_domain()?);
         }
     }
-    Ok((now, players))
+    Ok((now, records))
 }
 
 /// Reads the holds that `keys` names.
@@ -108,14 +128,16 @@ pub async fn holds<'c>(connection: impl sqlx::PgExecutor<'c>, keys: &BatchKeys) 
 
 async fn balances(
     transaction: &mut Transaction<'static, Postgres>,
-    keys: &BatchKeys,
+    wanted: &[&(PlayerId, AssetId)],
 ) -> Result<Vec<(BalanceKey, Row)>, StoreError> {
-    let wanted = keys.assets.iter();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let (owners, assets): (Vec<&str>, Vec<&str>) =
-        wanted.map(|(player, asset): &(PlayerId, AssetId)| (player.as_str(), asset.as_str())).unzip();
+        wanted.iter().map(|(player, asset)| (player.as_str(), asset.as_str())).unzip();
     let rows: Vec<BalanceRow> = sqlx::query_as(
         "SELECT balances.*
-         FROM unnest($1::text[], $2::text[]) AS wanted (player_id, asset_id)
+         FROM (SELECT unnest($1::text[]) AS player_id, unnest($2::text[]) AS asset_id) AS wanted
          JOIN balances USING (player_id, asset_id)",
     )
     .bind(owners)

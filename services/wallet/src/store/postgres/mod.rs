@@ -1,8 +1,8 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
-//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players; read clock and heads; read balances; read keys; write
-//! keys, entries, balances, heads, counters, what happened; COMMIT. Holds and claims add a read and a write each, to the batches that have some. Locks are
-//! taken in ascending player order, keys are inserted in ascending order.
+//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players and read their heads; read clock and keys; read the balances
+//! that are not remembered (`recent`); write keys, entries, balances, heads, counters, what happened; COMMIT. Holds and claims add a read and a write
+//! each, to the batches that have some. Locks are taken in ascending player order, keys are inserted in ascending order.
 
 mod load;
 mod paid;
@@ -20,13 +20,14 @@ use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
+use super::recent::Recent;
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
 use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
 };
 use crate::domain::{
-    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Record, RetailToken,
+    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Player, Record, RetailToken,
 };
 
 /// Several reads of one moment.
@@ -36,28 +37,34 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    recent: Arc<Recent>,
 }
 
 struct PostgresTx {
     transaction: Transaction<'static, Postgres>,
+    recent: Arc<Recent>,
 }
 
 impl PostgresStore {
     /// The store on a connected, migrated database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self { pool, recent: Arc::default() }
     }
 
-    /// Begins, and locks `players` in ascending order.
+    /// Begins, and locks the players of those names, which are in ascending order.
     ///
     /// A player that was never seen is made by a transaction of its own, so that no lock is held while a row is inserted: an insert that
     /// waits for another copy's insert while it holds locks could close a circle.
-    async fn begin_locked(&self, players: &[&str]) -> Result<Transaction<'static, Postgres>, StoreError> {
+    async fn begin_locked(
+        &self,
+        names: &[&str],
+    ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
         loop {
             let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-            if players.is_empty() || load::lock(&mut transaction, players).await? == players.len() {
-                return Ok(transaction);
+            let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
+            if players.len() == names.len() {
+                return Ok((transaction, players));
             }
             transaction.rollback().traced(sql("ROLLBACK")).await?;
             sqlx::query(
@@ -67,7 +74,7 @@ impl PostgresStore {
                  ORDER BY wanted.player_id
                  ON CONFLICT (player_id) DO NOTHING",
             )
-            .bind(players)
+            .bind(names)
             .execute(&self.pool)
             .traced(sql("INSERT players"))
             .await?;
@@ -83,15 +90,17 @@ impl WalletStore for PostgresStore {
                 keys.add_hold(&row.into_domain()?.hold);
             }
         }
-        let players: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-        let mut transaction = self.begin_locked(&players).await?;
-        let opened = load::book(&mut transaction, &keys).await?;
-        Ok((Book::new(opened), Box::new(PostgresTx { transaction })))
+        let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
+        let (mut transaction, players) = self.begin_locked(&names).await?;
+        let opened = load::book(&mut transaction, &keys, players, Some(&self.recent)).await?;
+        Ok((Book::new(opened), Box::new(PostgresTx { transaction, recent: Arc::clone(&self.recent) })))
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
-        let opened = load::book(&mut snapshot, keys).await?;
+        let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
+        let players = load::players(&mut snapshot, &names).await?;
+        let opened = load::book(&mut snapshot, keys, players, None).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -349,9 +358,13 @@ impl WalletTx for PostgresTx {
             self.transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(());
         }
+        // Whatever goes wrong, what was remembered may have been what was wrong.
+        let remembered = self.recent.forget(&journal);
         write::journal(&mut self.transaction, &journal, slot).await?;
         // From here on a failure says nothing about the outcome.
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
+        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
+        self.recent.keep(remembered, &journal);
+        Ok(())
     }
 }
 

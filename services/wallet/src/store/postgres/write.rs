@@ -1,4 +1,7 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
+//!
+//! Columns are unnested side by side in the list of what is selected: PostgreSQL then makes a row at a time of them. Named after FROM, each column
+//! would be written to a store of its own first, and read back from there: half of what such a statement takes.
 
 use auric_db::{Statement, StoreError, Traced as _};
 use auric_events::store::{Batch, postgres as outbox};
@@ -47,8 +50,8 @@ async fn records(transaction: &mut Tx, records: &[Record]) -> Result<(), StoreEr
     let outcomes: Vec<String> = records.iter().map(|record| text(&record.outcome)).collect::<Result<_, _>>()?;
     let written = sqlx::query(
         "INSERT INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
-         SELECT *
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[], $6::text[], $7::timestamptz[])",
+         SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bytea[]), unnest($5::text[]),
+             unnest($6::text[]), unnest($7::timestamptz[])",
     )
     .bind(column(records, |record| record.key.caller.as_str()))
     .bind(column(records, |record| record.key.key.as_str()))
@@ -67,8 +70,8 @@ async fn claims(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreErro
     let claims = &journal.claims;
     let written = sqlx::query(
         "INSERT INTO claims (player_id, claim_type, claim_key, caller, idempotency_key, created_at)
-         SELECT *
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])",
+         SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+             unnest($6::timestamptz[])",
     )
     .bind(column(claims, |(guard, ..)| guard.player.as_str()))
     .bind(column(claims, |(guard, ..)| guard.claim_type.as_str()))
@@ -98,7 +101,10 @@ async fn holds(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError
              ended = moved.ended,
              version = moved.version,
              updated_at = $5
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS moved (hold_id, state, ended, version)
+         FROM (
+             SELECT unnest($1::text[]) AS hold_id, unnest($2::text[]) AS state, unnest($3::text[]) AS ended,
+                 unnest($4::bigint[]) AS version
+         ) AS moved
          WHERE holds.hold_id = moved.hold_id
            AND holds.version = moved.version - 1",
     )
@@ -124,9 +130,9 @@ async fn insert_holds(transaction: &mut Tx, new: &[&HoldRow], journal: &Journal)
     let written = sqlx::query(
         "INSERT INTO holds (hold_id, caller, made_under, state, player_id, legs, whole, expires_at, reason, context, asked,
              reserved, ended, version, created_at, updated_at)
-         SELECT *, 1, $14, $14
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-             $8::timestamptz[], $9::text[], $10::text[], $11::bytea[], $12::text[], $13::text[])",
+         SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+             unnest($6::text[]), unnest($7::boolean[]), unnest($8::timestamptz[]), unnest($9::text[]), unnest($10::text[]),
+             unnest($11::bytea[]), unnest($12::text[]), unnest($13::text[]), 1, $14, $14",
     )
     .bind(column(new, |row| row.hold.id.as_str()))
     .bind(column(new, |row| row.hold.caller.as_str()))
@@ -171,10 +177,11 @@ async fn entries(transaction: &mut Tx, entries: &[Entry]) -> Result<(), StoreErr
         "INSERT INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
              owed_change, available_after, held_after, room_after, owed_after, clamped, reason, context, caller,
              idempotency_key, trace_id, catalog_hash, created_at, hash)
-         SELECT *
-         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
-             $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::text[],
-             $16::text[], $17::text[], $18::text[], $19::text[], $20::bytea[], $21::timestamptz[], $22::bytea[])",
+         SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+             unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bigint[]),
+             unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::text[]),
+             unnest($16::text[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::bytea[]),
+             unnest($21::timestamptz[]), unnest($22::bytea[])",
     )
     .bind(column(entries, |entry| entry.movement.key.player.as_str()))
     .bind(column(entries, |entry| bigint(entry.movement.number)))
@@ -222,11 +229,14 @@ async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreEr
                  version = moved.version,
                  period = moved.period,
                  updated_at = $15
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                     $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-                     $14::bigint[])
-                 AS moved (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at, regen_units,
-                     interval_micros, capacity, version, period)
+             FROM (
+                 SELECT unnest($1::text[]) AS player_id, unnest($2::text[]) AS asset_id, unnest($3::text[]) AS pool_id,
+                     unnest($4::bigint[]) AS available, unnest($5::bigint[]) AS held, unnest($6::bigint[]) AS room,
+                     unnest($7::bigint[]) AS owed, unnest($8::bigint[]) AS generation,
+                     unnest($9::timestamptz[]) AS settled_at, unnest($10::bigint[]) AS regen_units,
+                     unnest($11::bigint[]) AS interval_micros, unnest($12::bigint[]) AS capacity,
+                     unnest($13::bigint[]) AS version, unnest($14::bigint[]) AS period
+             ) AS moved
              WHERE balances.player_id = moved.player_id
                AND balances.asset_id = moved.asset_id
                AND balances.pool_id = moved.pool_id
@@ -236,10 +246,10 @@ async fn balances(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreEr
     if !new.is_empty() {
         let insert = "INSERT INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation,
                  settled_at, regen_units, interval_micros, capacity, version, period, created_at, updated_at)
-             SELECT *, $15, $15
-             FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                 $8::bigint[], $9::timestamptz[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[],
-                 $14::bigint[])";
+             SELECT unnest($1::text[]), unnest($2::text[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::bigint[]),
+                 unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::timestamptz[]),
+                 unnest($10::bigint[]), unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::bigint[]),
+                 unnest($14::bigint[]), $15, $15";
         write_balances(transaction, (sql("INSERT balances"), insert), &new, journal.time).await?;
     }
     Ok(())
@@ -283,8 +293,11 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
              last_time = moved.last_time,
              next_expiry = moved.next_expiry,
              updated_at = moved.last_time
-         FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
-             AS moved (player_id, loaded_number, last_number, last_hash, last_time, next_expiry)
+         FROM (
+             SELECT unnest($1::text[]) AS player_id, unnest($2::bigint[]) AS loaded_number,
+                 unnest($3::bigint[]) AS last_number, unnest($4::bytea[]) AS last_hash,
+                 unnest($5::timestamptz[]) AS last_time, unnest($6::timestamptz[]) AS next_expiry
+         ) AS moved
          WHERE players.player_id = moved.player_id
            AND players.last_number = moved.loaded_number",
     )

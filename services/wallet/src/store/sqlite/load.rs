@@ -11,6 +11,7 @@ use sqlx::{Sqlite, Transaction};
 use super::many::Many;
 use super::{array, paid, sql};
 use crate::domain::{BatchKeys, HoldRow, Opened};
+use crate::store::recent::{Known, Recent};
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
 type Tx = Transaction<'static, Sqlite>;
@@ -63,12 +64,13 @@ static RECORDS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-/// Reads all that `keys` names; `holds` were read before.
+/// Reads all that `keys` names, but for the balances that `recent` knows; `holds` were read before.
 pub async fn book(
     transaction: &mut Tx,
     keys: &BatchKeys,
     holds: Vec<HoldRow>,
     now: Timestamp,
+    recent: Option<&Recent>,
 ) -> Result<Opened, StoreError> {
     let wanted: Vec<_> = keys.players.iter().collect();
     let rows: Vec<PlayerRow> = PLAYERS.read(transaction, &wanted, |values, id| values.bind(id.as_str())).await?;
@@ -81,11 +83,14 @@ pub async fn book(
     }
     let keys: &BatchKeys = &keys;
 
-    let wanted: Vec<_> = keys.assets.iter().collect();
+    let known = recent.map_or_else(|| Known::nothing(keys), |recent| recent.of(&opened.players, keys));
     let rows: Vec<BalanceRow> = BALANCES
-        .read(transaction, &wanted, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
+        .read(transaction, &known.rest, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
         .await?;
-    opened.balances = rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?;
+    opened.balances = known.rows;
+    for row in rows {
+        opened.balances.push(row.into_domain()?);
+    }
 
     let wanted: Vec<_> = keys.mutations.iter().collect();
     let rows: Vec<RecordRow> = RECORDS

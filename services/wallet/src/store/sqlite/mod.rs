@@ -21,6 +21,7 @@ use auric_time::{Clock, Timestamp};
 use serde_json::Value;
 use sqlx::{Sqlite, Transaction};
 
+use super::recent::Recent;
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
 use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
@@ -35,17 +36,19 @@ use crate::domain::{
 pub struct SqliteStore {
     database: SqliteDatabase,
     clock: Arc<dyn Clock>,
+    recent: Arc<Recent>,
 }
 
 struct SqliteTx {
     transaction: Transaction<'static, Sqlite>,
+    recent: Arc<Recent>,
 }
 
 impl SqliteStore {
     /// The store on an opened, migrated file.
     #[must_use]
     pub fn new(database: SqliteDatabase, clock: Arc<dyn Clock>) -> Self {
-        Self { database, clock }
+        Self { database, clock, recent: Arc::default() }
     }
 }
 
@@ -57,14 +60,14 @@ impl WalletStore for SqliteStore {
         for row in &holds {
             keys.add_hold(&row.hold);
         }
-        let opened = load::book(&mut transaction, &keys, holds, self.clock.now()).await?;
-        Ok((Book::new(opened), Box::new(SqliteTx { transaction })))
+        let opened = load::book(&mut transaction, &keys, holds, self.clock.now(), Some(&self.recent)).await?;
+        Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
         let holds = load::holds(&mut snapshot, keys).await?;
-        let opened = load::book(&mut snapshot, keys, holds, self.clock.now()).await?;
+        let opened = load::book(&mut snapshot, keys, holds, self.clock.now(), None).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -330,8 +333,12 @@ impl WalletTx for SqliteTx {
             self.transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(());
         }
+        // Whatever goes wrong, what was remembered may have been what was wrong.
+        let remembered = self.recent.forget(&journal);
         write::journal(&mut self.transaction, &journal, slot).await?;
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
+        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
+        self.recent.keep(remembered, &journal);
+        Ok(())
     }
 }
 

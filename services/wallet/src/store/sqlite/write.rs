@@ -1,6 +1,7 @@
 //! What a batch writes: table by table, and every row counted.
 //!
-//! What every batch writes is bound value by value; what few have is passed as JSON.
+//! What every batch writes is bound value by value; what few have is passed as JSON. `OR FAIL` where whatever fails takes the whole transaction with it:
+//! SQLite then keeps no copy of each page that a statement is about to change, to give back what a failed one did.
 
 use std::sync::LazyLock;
 
@@ -32,9 +33,13 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     INSERT_ENTRIES.write(transaction, &journal.entries, entry).await?;
 
     let time = journal.time.micros();
-    UPSERT_BALANCES.write(transaction, &journal.balances, |values, row| Ok(balance(values, row, time))).await?;
+    let (new, known): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
+    UPDATE_BALANCES.write(transaction, &known, |values, row| Ok(balance(values, row, time))).await?;
+    INSERT_BALANCES.write(transaction, &new, |values, row| Ok(balance(values, row, time))).await?;
 
-    UPSERT_PLAYERS.write(transaction, &journal.players, |values, row| Ok(player(values, row))).await?;
+    let (new, known): (Vec<_>, Vec<_>) = journal.players.iter().partition(|(_, player)| player.loaded.number == 0);
+    UPDATE_PLAYERS.write(transaction, &known, |values, row| Ok(player(values, row))).await?;
+    UPSERT_PLAYERS.write(transaction, &new, |values, row| Ok(player(values, row))).await?;
 
     let flows = journal.flows.iter().map(|((asset, reason, day), flow)| {
         json!([asset, reason, day, slot, bigint(flow.issued_units), bigint(flow.burned_units)])
@@ -78,7 +83,7 @@ static INSERT_RECORDS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT mutations",
         7,
-        "INSERT INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
+        "INSERT OR FAIL INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
          SELECT *
          FROM (VALUES {rows})
          WHERE column1 IS NOT NULL",
@@ -116,7 +121,7 @@ static INSERT_ENTRIES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT entries",
         22,
-        "INSERT INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
+        "INSERT OR FAIL INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
              owed_change, available_after, held_after, room_after, owed_after, clamped, reason, context, caller,
              idempotency_key, trace_id, catalog_hash, created_at, hash)
          SELECT *
@@ -125,33 +130,44 @@ static INSERT_ENTRIES: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-static UPSERT_BALANCES: LazyLock<Many> = LazyLock::new(|| {
+static INSERT_BALANCES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT balances",
         16,
-        "INSERT INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at,
+        "INSERT OR FAIL INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at,
              regen_units, interval_micros, capacity, version, period, created_at, updated_at)
          SELECT *
          FROM (VALUES {rows})
-         WHERE column1 IS NOT NULL
-         ON CONFLICT (player_id, asset_id, pool_id) DO UPDATE
-         SET available = excluded.available,
-             held = excluded.held,
-             room = excluded.room,
-             owed = excluded.owed,
-             generation = excluded.generation,
-             settled_at = excluded.settled_at,
-             regen_units = excluded.regen_units,
-             interval_micros = excluded.interval_micros,
-             capacity = excluded.capacity,
-             version = excluded.version,
-             period = excluded.period,
-             updated_at = excluded.updated_at
-         WHERE balances.version = excluded.version - 1",
+         WHERE column1 IS NOT NULL",
     )
 });
 
-// The head must be the one that was loaded: a player's number is looked up in the batch by its name.
+static UPDATE_BALANCES: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "UPDATE balances",
+        16,
+        "UPDATE OR FAIL balances
+         SET available = moved.column4,
+             held = moved.column5,
+             room = moved.column6,
+             owed = moved.column7,
+             generation = moved.column8,
+             settled_at = moved.column9,
+             regen_units = moved.column10,
+             interval_micros = moved.column11,
+             capacity = moved.column12,
+             version = moved.column13,
+             period = moved.column14,
+             updated_at = moved.column16
+         FROM (VALUES {rows}) AS moved
+         WHERE balances.player_id = moved.column1
+           AND balances.asset_id = moved.column2
+           AND balances.pool_id = moved.column3
+           AND balances.version = moved.column13 - 1",
+    )
+});
+
+// A player without entries may have no row yet.
 static UPSERT_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT players",
@@ -159,15 +175,31 @@ static UPSERT_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
         "INSERT INTO players (player_id, last_number, last_hash, last_time, next_expiry, created_at, updated_at)
          SELECT moved.column1, moved.column3, moved.column4, moved.column5, moved.column6, moved.column5, moved.column5
          FROM (VALUES {rows}) AS moved
-         LEFT JOIN players AS stored ON stored.player_id = moved.column1
          WHERE moved.column1 IS NOT NULL
-           AND ifnull(stored.last_number, 0) = moved.column2
          ON CONFLICT (player_id) DO UPDATE
          SET last_number = excluded.last_number,
              last_hash = excluded.last_hash,
              last_time = excluded.last_time,
              next_expiry = excluded.next_expiry,
-             updated_at = excluded.updated_at",
+             updated_at = excluded.updated_at
+         WHERE players.last_number = 0",
+    )
+});
+
+// The head must be the one that was loaded.
+static UPDATE_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
+    Many::new(
+        "UPDATE players",
+        6,
+        "UPDATE OR FAIL players
+         SET last_number = moved.column3,
+             last_hash = moved.column4,
+             last_time = moved.column5,
+             next_expiry = moved.column6,
+             updated_at = moved.column5
+         FROM (VALUES {rows}) AS moved
+         WHERE players.player_id = moved.column1
+           AND players.last_number = moved.column2",
     )
 });
 

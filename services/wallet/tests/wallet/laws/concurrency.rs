@@ -16,6 +16,7 @@ on_every_store!(
     fifty_twins_of_one_key_have_one_effect_and_one_answer,
     one_key_for_two_players_executes_once,
     a_balance_that_changed_while_its_lock_was_waited_for_is_seen,
+    what_another_copy_wrote_is_seen_by_one_that_remembers_otherwise,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
 );
@@ -38,6 +39,25 @@ async fn storm(copies: &[Arc<Handlers>], mutations: Vec<auric_wallet::domain::Mu
 
 fn applied(verdicts: &[Verdict]) -> usize {
     verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Answered { outcome: Ok(_), .. })).count()
+}
+
+async fn what_another_copy_wrote_is_seen_by_one_that_remembers_otherwise(ledger: Ledger) {
+    // R-W4, R-O5: a copy keeps in memory what it wrote last. Each takes in turn what the one before has left.
+    let copies = copies(&ledger).await;
+    let turns = || copies.iter().cycle().take(9);
+    for (turn, wallet) in turns().enumerate() {
+        outcome(wallet, post(&format!("give-{turn}"), vec![credit("p", "lumees", 10)])).await.unwrap();
+    }
+    for (turn, wallet) in turns().enumerate() {
+        let left = 80 - 10 * u64::try_from(turn).unwrap();
+        let posted = outcome(wallet, post(&format!("take-{turn}"), vec![debit("p", "lumees", 10)])).await.unwrap();
+        assert_eq!(posted.movements[0].after.available_units(), left, "turn {turn}");
+    }
+    for (turn, wallet) in turns().enumerate() {
+        let refused = outcome(wallet, post(&format!("over-{turn}"), vec![debit("p", "lumees", 1)])).await;
+        assert_eq!(refused.unwrap_err().reason(), "INSUFFICIENT_FUNDS", "turn {turn}");
+    }
+    assert_books_agree(&copies[0]).await;
 }
 
 pub(super) async fn twenty_parallel_debits_of_one_from_ten_leave_zero(ledger: Ledger) {
