@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn journal(players: Vec<(PlayerId, Player)>, balances: Vec<(BalanceKey, Row)>) -> Journal {
-        Journal { players, balances, ..Journal::default() }
+        Journal { balances, players, ..Journal::default() }
     }
 
     fn written(recent: &Recent, journal: &Journal) {
@@ -150,7 +150,9 @@ mod tests {
     fn units(recent: &Recent, players: &[(PlayerId, Player)], asset: &str) -> Vec<Option<u64>> {
         let no_assets = Assets::new(CatalogHash::from_bytes([0; 32]), BTreeMap::new(), None);
         let mut keys = BatchKeys::new(&Arc::new(no_assets));
-        players.iter().for_each(|(id, _)| keys.add_view(id, &asset.parse().unwrap()));
+        for (id, _) in players {
+            keys.add_view(id, &asset.parse().unwrap());
+        }
         let known = recent.of(players, &keys);
         let of = |id: &PlayerId| known.rows.iter().find(|(key, _)| key.player == *id);
         let found: Vec<_> =

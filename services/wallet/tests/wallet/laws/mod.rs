@@ -10,6 +10,7 @@ mod idempotency;
 mod jobs;
 mod lanes;
 mod ledger;
+mod migrations;
 mod model;
 mod payments;
 mod posting;
