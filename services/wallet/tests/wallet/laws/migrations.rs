@@ -1,4 +1,4 @@
-//! What a migration does to a ledger that has a past (R-O3, R-O6).
+//! What a migration does to a ledger that has a past (R-O6).
 
 use auric_db::SqliteDatabase;
 use auric_wallet::store;
