@@ -2,8 +2,9 @@
 //!
 //! A balance that has no pool and does not recharge changes only together with its player's head: each change is an entry, and the entry's hash is
 //! chained into the head. So the head, which every batch reads behind the player's lock, tells whether what is remembered is what is stored: equal
-//! heads are equal histories, whichever copy wrote last. Nothing is invalidated, and nothing is believed under another head. What another hand
-//! wrote past the ledger is met by the version that every balance is written over; then all that the batch remembered is dropped, and read anew.
+//! heads are equal histories, whichever copy wrote last. Nothing is invalidated, and nothing is believed under another head. Where another hand wrote
+//! past the ledger, and counted the version up that every balance is written over, the batch is refused by the database, all that it remembered is
+//! dropped, and it is read anew; where only units were changed, the next change of that balance puts back what the ledger says.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

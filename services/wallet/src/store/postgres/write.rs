@@ -1,7 +1,7 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted.
 //!
 //! Columns are unnested side by side in the list of what is selected: PostgreSQL then makes a row at a time of them. Named after FROM, each column
-//! would be written to a store of its own first, and read back from there: half of what such a statement takes.
+//! would be written to a store of its own first, and read back from there.
 
 use auric_db::{Statement, StoreError, Traced as _};
 use auric_events::store::{Batch, postgres as outbox};
