@@ -4,7 +4,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use prost_types::FileDescriptorSet;
 use protox::prost_reflect::{DescriptorPool, MethodDescriptor};
+
+/// How messages are read and written.
+const CODEC: &str = "crate::codec::SliceCodec";
 
 /// The method option that names what a caller must be granted.
 const SCOPE: &str = "auric.auth.v1.scope";
@@ -23,7 +27,25 @@ fn main() -> anyhow::Result<()> {
     // Encoded by the compiler itself: a decoded set would have lost our own options.
     std::fs::write(out.join("descriptors.binpb"), compiler.encode_file_descriptor_set())?;
     std::fs::write(out.join("scopes.rs"), scopes(&compiler.descriptor_pool())?)?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    let descriptors = compiler.file_descriptor_set();
+    encoded_collection(descriptors.clone(), &out)?;
+    tonic_prost_build::configure().codec_path(CODEC).compile_fds(descriptors)?;
+    Ok(())
+}
+
+/// Generates the collection's server once more, with answers in which esprits are encoded already.
+fn encoded_collection(mut descriptors: FileDescriptorSet, out: &Path) -> anyhow::Result<()> {
+    let package = "auric.collection.v1";
+    descriptors.file.retain(|file| file.package() == package);
+    let out = out.join("encoded");
+    std::fs::create_dir_all(&out)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .codec_path(CODEC)
+        .extern_path(format!(".{package}"), "crate::collection::v1")
+        .extern_path(format!(".{package}.ListEspritsResponse"), "crate::collection::v1::encoded::ListEspritsResponse")
+        .out_dir(out)
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

@@ -9,6 +9,8 @@
     reason = "generated code; the proto files carry the documentation"
 )]
 
+pub mod codec;
+
 /// What `auric bench` measures against.
 pub mod bench {
     /// Version 1.
@@ -22,6 +24,8 @@ pub mod collection {
     /// Version 1.
     pub mod v1 {
         tonic::include_proto!("auric.collection.v1");
+
+        pub mod encoded;
     }
 }
 

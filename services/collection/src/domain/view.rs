@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use auric_ids::{ClassId, ElementId, EspritId, RarityId, SpeciesId};
 use auric_time::Timestamp;
@@ -90,63 +91,82 @@ pub struct Profile {
     pub rarities: BTreeMap<RarityId, u64>,
     /// The power of the strongest esprit.
     pub best_power: u64,
+    /// What the team is worth, and why.
+    pub team_power: TeamPower,
 }
 
-/// A portrait under the catalog in force.
+/// A portrait under one catalog. Neither changes, so that what has to look at all esprits is calculated once.
 #[derive(Debug)]
-pub struct View<'a> {
+pub struct View {
     /// What the player has.
-    pub portrait: &'a Portrait,
-    catalog: &'a Catalog,
-    worn: HashMap<&'a EspritId, Vec<&'a Piece>>,
-    members: BTreeMap<u32, &'a EspritId>,
+    pub portrait: Arc<Portrait>,
+    /// What gives it names and strength.
+    pub catalog: Arc<Catalog>,
+    /// Where in the portrait the pieces are that an esprit wears.
+    worn: HashMap<EspritId, Vec<usize>>,
+    members: BTreeMap<u32, EspritId>,
+    /// The power of each esprit, in the portrait's order.
+    powers: OnceLock<Vec<u64>>,
+    profile: OnceLock<Profile>,
 }
 
-impl<'a> View<'a> {
+/// Esprits of a list that are wanted at once.
+#[derive(Debug)]
+pub struct Listed<'a> {
+    /// Each with its place in the portrait.
+    pub esprits: Vec<(usize, &'a Esprit)>,
+    /// How many there are on all pages together.
+    pub total: usize,
+    /// Where the last one stands, if there are more.
+    pub last: Option<Position>,
+}
+
+impl View {
     /// Looks at `portrait` with the eyes of `catalog`.
     #[must_use]
-    pub fn new(portrait: &'a Portrait, catalog: &'a Catalog) -> Self {
-        let mut worn: HashMap<&EspritId, Vec<&Piece>> = HashMap::new();
-        for piece in &portrait.pieces {
+    pub fn new(portrait: Arc<Portrait>, catalog: Arc<Catalog>) -> Self {
+        let mut worn: HashMap<EspritId, Vec<usize>> = HashMap::new();
+        for (place, piece) in portrait.pieces.iter().enumerate() {
             if let Some(esprit) = &piece.esprit {
-                worn.entry(esprit).or_default().push(piece);
+                worn.entry(esprit.clone()).or_default().push(place);
             }
         }
         // A team that has become smaller hides who is beyond its last place.
         let size = catalog.settings.team_size;
         let is_a_place = |slot: u32| usize::try_from(slot).is_ok_and(|slot| slot <= size);
         let members = portrait.team.iter().filter(|(slot, _)| is_a_place(**slot));
-        Self { portrait, catalog, worn, members: members.map(|(slot, esprit)| (*slot, esprit)).collect() }
+        let members = members.map(|(slot, esprit)| (*slot, esprit.clone())).collect();
+        Self { portrait, catalog, worn, members, powers: OnceLock::new(), profile: OnceLock::new() }
     }
 
     /// What an esprit wears, in the order of ids.
-    #[must_use]
-    pub fn worn(&self, esprit: &Esprit) -> &[&'a Piece] {
-        self.worn.get(&esprit.id).map(Vec::as_slice).unwrap_or_default()
+    pub fn worn(&self, esprit: &Esprit) -> impl Iterator<Item = &Piece> {
+        let places = self.worn.get(&esprit.id).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|place| self.portrait.pieces.get(*place))
     }
 
     /// How strong an esprit is; nothing when the catalog does not know its species.
     #[must_use]
     pub fn sheet(&self, esprit: &Esprit) -> Option<Sheet> {
-        let kind = |piece: &&Piece| self.catalog.equipment.get(&piece.kind);
-        let worn: Vec<&EquipmentKind> = self.worn(esprit).iter().filter_map(kind).collect();
-        sheet(esprit, &worn, self.catalog)
+        let kind = |piece: &Piece| self.catalog.equipment.get(&piece.kind);
+        let worn: Vec<&EquipmentKind> = self.worn(esprit).filter_map(kind).collect();
+        sheet(esprit, &worn, &self.catalog)
     }
 
     /// Whether an esprit is in the team.
     #[must_use]
     pub fn is_in_team(&self, esprit: &Esprit) -> bool {
-        self.members.values().any(|member| **member == esprit.id)
+        self.members.values().any(|member| *member == esprit.id)
     }
 
     /// An esprit that is there.
     #[must_use]
-    pub fn esprit(&self, id: &EspritId) -> Option<&'a Esprit> {
+    pub fn esprit(&self, id: &EspritId) -> Option<&Esprit> {
         self.portrait.esprits.iter().find(|esprit| esprit.id == *id)
     }
 
     /// Every place of the team, from 1, and who is there.
-    pub fn places(&self) -> impl Iterator<Item = (u32, Option<&'a Esprit>)> {
+    pub fn places(&self) -> impl Iterator<Item = (u32, Option<&Esprit>)> {
         let last = u32::try_from(self.catalog.settings.team_size).unwrap_or(u32::MAX);
         (1..=last).map(|slot| (slot, self.members.get(&slot).and_then(|id| self.esprit(id))))
     }
@@ -168,23 +188,17 @@ impl<'a> View<'a> {
         optimize(&candidates, &self.catalog.synergies, self.catalog.settings.team_size, NODES_MAX)
     }
 
-    /// The esprits that `filter` wants, in order, from behind `after` on: `limit` at most, how many there are on all pages together, and where
-    /// the last one stands if there are more.
+    /// The esprits that `filter` wants, in order, from behind `after` on: `limit` at most.
     #[must_use]
-    pub fn list(
-        &self,
-        filter: &Filter,
-        order: Order,
-        after: Option<&Position>,
-        limit: usize,
-    ) -> (Vec<&'a Esprit>, usize, Option<Position>) {
+    pub fn list(&self, filter: &Filter, order: Order, after: Option<&Position>, limit: usize) -> Listed<'_> {
         if order == Order::Newest && *filter == Filter::default() {
             return self.newest(after, limit);
         }
         let doubles = if filter.duplicates { self.doubles() } else { BTreeSet::new() };
-        let wanted = self.portrait.esprits.iter().filter(|esprit| self.is_wanted(esprit, filter, &doubles));
-        let mut listed: Vec<(Position, &Esprit)> =
-            wanted.map(|esprit| (self.position(esprit, order), esprit)).collect();
+        let all = self.portrait.esprits.iter().enumerate();
+        let wanted = all.filter(|(_, esprit)| self.is_wanted(esprit, filter, &doubles));
+        let mut listed: Vec<(Position, (usize, &Esprit))> =
+            wanted.map(|(place, esprit)| (self.position(place, esprit, order), (place, esprit))).collect();
         let total = listed.len();
         listed.sort_by(|(one, _), (other, _)| one.cmp(other));
         if let Some(after) = after {
@@ -193,49 +207,50 @@ impl<'a> View<'a> {
         let more = listed.len() > limit;
         listed.truncate(limit);
         let last = listed.last().filter(|_| more).map(|(position, _)| position.clone());
-        (listed.into_iter().map(|(_, esprit)| esprit).collect(), total, last)
+        Listed { esprits: listed.into_iter().map(|(_, esprit)| esprit).collect(), total, last }
     }
 
     /// All esprits as they are kept, newest first: a page costs no look at the others.
-    fn newest(&self, after: Option<&Position>, limit: usize) -> (Vec<&'a Esprit>, usize, Option<Position>) {
+    fn newest(&self, after: Option<&Position>, limit: usize) -> Listed<'_> {
         let all = &self.portrait.esprits;
-        let begin =
-            after.map_or(0, |after| all.partition_point(|esprit| self.position(esprit, Order::Newest) <= *after));
-        let listed: Vec<&Esprit> = all.iter().skip(begin).take(limit).collect();
+        let begin = after.map_or(0, |after| all.partition_point(|esprit| Position::newest(esprit) <= *after));
+        let esprits: Vec<(usize, &Esprit)> = all.iter().enumerate().skip(begin).take(limit).collect();
         let more = all.len().saturating_sub(begin) > limit;
-        let last = listed.last().filter(|_| more).map(|last| self.position(last, Order::Newest));
-        (listed, all.len(), last)
+        let last = esprits.last().filter(|_| more).map(|(_, last)| Position::newest(last));
+        Listed { esprits, total: all.len(), last }
     }
 
     /// What there is, in numbers.
     #[must_use]
-    pub fn profile(&self) -> Profile {
-        let mut profile = Profile::default();
-        let mut species = BTreeSet::new();
-        for esprit in &self.portrait.esprits {
-            species.insert(&esprit.species);
-            if let Some(known) = self.catalog.species.get(&esprit.species) {
-                let count = profile.rarities.entry(known.rarity.clone()).or_default();
-                *count = count.saturating_add(1);
+    pub fn profile(&self) -> &Profile {
+        self.profile.get_or_init(|| {
+            let mut species = BTreeSet::new();
+            let mut rarities: BTreeMap<RarityId, u64> = BTreeMap::new();
+            for esprit in &self.portrait.esprits {
+                species.insert(&esprit.species);
+                if let Some(known) = self.catalog.species.get(&esprit.species) {
+                    let count = rarities.entry(known.rarity.clone()).or_default();
+                    *count = count.saturating_add(1);
+                }
             }
-            profile.best_power = profile.best_power.max(self.power(esprit));
-        }
-        profile.species = species.len();
-        profile
+            let best_power = self.powers().iter().copied().max().unwrap_or_default();
+            Profile { species: species.len(), rarities, best_power, team_power: self.team_power() }
+        })
     }
 
-    fn power(&self, esprit: &Esprit) -> u64 {
-        self.sheet(esprit).map(|sheet| sheet.power).unwrap_or_default()
+    fn powers(&self) -> &[u64] {
+        let power = |esprit| self.sheet(esprit).map(|sheet| sheet.power).unwrap_or_default();
+        self.powers.get_or_init(|| self.portrait.esprits.iter().map(power).collect())
     }
 
-    fn candidate(&self, esprit: &'a Esprit) -> Option<Candidate<'a>> {
+    fn candidate<'a>(&'a self, esprit: &'a Esprit) -> Option<Candidate<'a>> {
         let species = self.catalog.species.get(&esprit.species)?;
         let traits = Traits { element: &species.element, class: &species.class };
         Some(Candidate { id: &esprit.id, traits, power: self.sheet(esprit)?.power })
     }
 
     /// The species of which there are several.
-    fn doubles(&self) -> BTreeSet<&'a SpeciesId> {
+    fn doubles(&self) -> BTreeSet<&SpeciesId> {
         let (mut seen, mut doubles) = (BTreeSet::new(), BTreeSet::new());
         for esprit in &self.portrait.esprits {
             if !seen.insert(&esprit.species) {
@@ -259,17 +274,23 @@ impl<'a> View<'a> {
             && (!duplicates || doubles.contains(&esprit.species))
     }
 
-    fn position(&self, esprit: &Esprit, order: Order) -> Position {
+    fn position(&self, place: usize, esprit: &Esprit, order: Order) -> Position {
         let species = self.catalog.species.get(&esprit.species);
         let rank = || species.and_then(|species| self.catalog.rarities.get(&species.rarity)).map(|rarity| rarity.rank);
         let key = match order {
-            Order::Newest => Key::Largest(Reverse(0)),
+            Order::Newest => return Position::newest(esprit),
             Order::Level => Key::Largest(Reverse(u64::from(esprit.level))),
-            Order::Power => Key::Largest(Reverse(self.power(esprit))),
+            Order::Power => Key::Largest(Reverse(self.powers().get(place).copied().unwrap_or_default())),
             Order::Rarity => Key::Largest(Reverse(rank().map(u64::from).unwrap_or_default())),
             Order::Name => Key::Text(species.map(|species| species.name.clone()).unwrap_or_default()),
         };
         Position { key, number: Reverse(esprit.number) }
+    }
+}
+
+impl Position {
+    const fn newest(esprit: &Esprit) -> Self {
+        Self { key: Key::Largest(Reverse(0)), number: Reverse(esprit.number) }
     }
 }
 

@@ -4,18 +4,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use auric_api::collection::v1 as api;
-use auric_api::collection::v1::collection_service_server::CollectionService;
+use auric_api::collection::v1::encoded::ListEspritsResponse;
+use auric_api::collection::v1::encoded::collection_service_server::CollectionService;
 use auric_edge::{Cursor, mark_replayed};
 use auric_ids::PlayerId;
 use auric_server::metadata;
 use futures::{Stream, StreamExt as _};
+use prost::Message as _;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
 use super::decode::{changes, reads};
 use super::{Answer, encode, operations, status};
-use crate::domain::{Keyed, Portrait, Verdict, View};
-use crate::handlers::Handlers;
+use crate::domain::{Keyed, Verdict};
+use crate::handlers::{CachedView, Handlers};
 
 /// The collection as its readers and players see it.
 #[derive(Debug)]
@@ -50,39 +52,38 @@ impl Edge {
         answer
     }
 
-    async fn portrait(&self, player: &PlayerId) -> Result<Arc<Portrait>, Status> {
-        self.handlers.portrait(player).await.map_err(|error| status::of_read(&error))
+    async fn view(&self, player: &PlayerId) -> Result<Arc<CachedView>, Status> {
+        self.handlers.view(player).await.map_err(|error| status::of_read(&error))
     }
 }
 
 #[tonic::async_trait]
 impl CollectionService for Edge {
-    async fn list_esprits(&self, request: Request<api::ListEspritsRequest>) -> Answer<api::ListEspritsResponse> {
+    async fn list_esprits(&self, request: Request<api::ListEspritsRequest>) -> Answer<ListEspritsResponse> {
         let request = request.into_inner();
         let cursor = reads::list_cursor(&request);
         let list = reads::list(&request, &cursor)?;
-        let (portrait, rules) = (self.portrait(&list.player).await?, self.handlers.rules());
-        let view = View::new(&portrait, &rules.catalog);
-        let (esprits, total, last) = view.list(&list.filter, list.order, list.after.as_ref(), list.limit);
-        Ok(Response::new(api::ListEspritsResponse {
-            next_page_token: last.map(|last| cursor.token(&last.to_string())).unwrap_or_default(),
-            esprits: esprits.into_iter().map(|esprit| encode::esprit(esprit, &view, &rules.catalog)).collect(),
-            total_size: encode::int64(total),
+        let seen = self.view(&list.player).await?;
+        let listed = seen.view.list(&list.filter, list.order, list.after.as_ref(), list.limit);
+        let encoded = |(place, esprit)| seen.encoded(place, |view| encode::esprit(esprit, view).encode_to_vec().into());
+        Ok(Response::new(ListEspritsResponse {
+            next_page_token: listed.last.map(|last| cursor.token(&last.to_string())).unwrap_or_default(),
+            esprits: listed.esprits.into_iter().map(encoded).collect(),
+            total_size: encode::int64(listed.total),
         }))
     }
 
     async fn get_esprit(&self, request: Request<api::GetEspritRequest>) -> Answer<api::GetEspritResponse> {
         let (player, id) = reads::esprit(request.get_ref())?;
         let is_kept_good = !request.get_ref().uncached;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
-        let view = View::new(&portrait, &rules.catalog);
-        let found = match view.esprit(&id).filter(|_| is_kept_good) {
+        let seen = self.view(&player).await?;
+        let found = match seen.view.esprit(&id).filter(|_| is_kept_good) {
             Some(esprit) => Some(esprit.clone()),
             // One that was dissolved is kept, and shown to whoever knows its id.
             None => self.handlers.esprit(&player, &id).await.map_err(|error| status::of_read(&error))?,
         };
         let esprit = found.ok_or_else(|| status::esprit_not_found(&player, &id).into_status())?;
-        let esprit = encode::esprit(&esprit, &view, &rules.catalog);
+        let esprit = encode::esprit(&esprit, &seen.view);
         Ok(Response::new(api::GetEspritResponse { esprit: Some(esprit) }))
     }
 
@@ -91,11 +92,10 @@ impl CollectionService for Edge {
         request: Request<api::CompareEspritsRequest>,
     ) -> Answer<api::CompareEspritsResponse> {
         let (player, ids) = reads::compare(request.get_ref())?;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
-        let view = View::new(&portrait, &rules.catalog);
+        let seen = self.view(&player).await?;
         let one = |id: &auric_ids::EspritId| {
-            let found = view.esprit(id).ok_or_else(|| status::esprit_not_found(&player, id).into_status());
-            found.map(|esprit| encode::esprit(esprit, &view, &rules.catalog))
+            let found = seen.view.esprit(id).ok_or_else(|| status::esprit_not_found(&player, id).into_status());
+            found.map(|esprit| encode::esprit(esprit, &seen.view))
         };
         Ok(Response::new(api::CompareEspritsResponse { esprits: ids.iter().map(one).collect::<Result<_, _>>()? }))
     }
@@ -156,13 +156,13 @@ impl CollectionService for Edge {
         let request = request.into_inner();
         let cursor = Cursor::of(&["equipment", &request.player_id]);
         let (player, after, limit) = reads::equipment(&request, &cursor)?;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
-        let mut pieces = portrait.pieces.iter().filter(|piece| after.as_ref().is_none_or(|after| piece.id > *after));
+        let seen = self.view(&player).await?;
+        let mut pieces = seen.view.portrait.pieces.iter().filter(|piece| after.as_ref().is_none_or(|after| piece.id > *after));
         let page: Vec<_> = pieces.by_ref().take(limit).collect();
         let last = page.last().filter(|_| pieces.next().is_some());
         Ok(Response::new(api::ListEquipmentResponse {
             next_page_token: last.map(|piece| cursor.token(piece.id.as_str())).unwrap_or_default(),
-            equipment: page.into_iter().map(|piece| encode::piece(piece, &rules.catalog)).collect(),
+            equipment: page.into_iter().map(|piece| encode::piece(piece, &seen.view.catalog)).collect(),
         }))
     }
 
@@ -173,22 +173,20 @@ impl CollectionService for Edge {
 
     async fn get_team(&self, request: Request<api::GetTeamRequest>) -> Answer<api::GetTeamResponse> {
         let player = reads::player(&request.get_ref().player_id)?;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
-        let team = encode::team(&player, &View::new(&portrait, &rules.catalog), &rules.catalog);
+        let team = encode::team(&player, &self.view(&player).await?.view);
         Ok(Response::new(api::GetTeamResponse { team: Some(team) }))
     }
 
     async fn optimize_team(&self, request: Request<api::OptimizeTeamRequest>) -> Answer<api::OptimizeTeamResponse> {
         let player = reads::player(&request.get_ref().player_id)?;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
+        let seen = self.view(&player).await?;
         // A search keeps a processor busy for some milliseconds: not one that others' requests wait for.
-        let (searched, catalog) = (Arc::clone(&portrait), Arc::clone(&rules.catalog));
-        let search = tokio::task::spawn_blocking(move || View::new(&searched, &catalog).best_team());
+        let searched = Arc::clone(&seen);
+        let search = tokio::task::spawn_blocking(move || searched.view.best_team());
         let best = search.await.map_err(|_| status::of_a_broken_search())?;
-        let view = View::new(&portrait, &rules.catalog);
-        let members = best.members.iter().filter_map(|id| view.esprit(id));
+        let members = best.members.iter().filter_map(|id| seen.view.esprit(id));
         Ok(Response::new(api::OptimizeTeamResponse {
-            members: members.map(|esprit| encode::esprit(esprit, &view, &rules.catalog)).collect(),
+            members: members.map(|esprit| encode::esprit(esprit, &seen.view)).collect(),
             power: Some(encode::team_power(&best.power)),
             optimal: best.gap == 0,
             gap: encode::int64(best.gap),
@@ -197,9 +195,7 @@ impl CollectionService for Edge {
 
     async fn get_profile(&self, request: Request<api::GetProfileRequest>) -> Answer<api::GetProfileResponse> {
         let player = reads::player(&request.get_ref().player_id)?;
-        let (portrait, rules) = (self.portrait(&player).await?, self.handlers.rules());
-        let view = View::new(&portrait, &rules.catalog);
-        Ok(Response::new(encode::profile(&player, &view, &rules.catalog)))
+        Ok(Response::new(encode::profile(&player, &self.view(&player).await?.view)))
     }
 
     type WatchCollectionStream = Pin<Box<dyn Stream<Item = Result<api::WatchCollectionResponse, Status>> + Send>>;

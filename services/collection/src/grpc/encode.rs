@@ -12,8 +12,8 @@ use crate::domain::{
 use crate::store::Stamp;
 
 /// An esprit as it stands; what only the catalog knows is empty where this copy's catalog does not know the species.
-pub fn esprit(esprit: &Esprit, view: &View<'_>, catalog: &Catalog) -> api::Esprit {
-    let species = catalog.species.get(&esprit.species);
+pub fn esprit(esprit: &Esprit, view: &View) -> api::Esprit {
+    let species = view.catalog.species.get(&esprit.species);
     let sheet = view.sheet(esprit);
     api::Esprit {
         esprit_id: esprit.id.to_string(),
@@ -32,7 +32,7 @@ pub fn esprit(esprit: &Esprit, view: &View<'_>, catalog: &Catalog) -> api::Espri
         in_team: view.is_in_team(esprit),
         stats: sheet.map(|sheet| stats(&sheet.stats)),
         power: sheet.map(|sheet| int64(sheet.power)).unwrap_or_default(),
-        equipment: view.worn(esprit).iter().map(|piece| self::piece(piece, catalog)).collect(),
+        equipment: view.worn(esprit).map(|piece| self::piece(piece, &view.catalog)).collect(),
         dissolve_time: esprit.dissolved_at.map(time),
     }
 }
@@ -54,7 +54,7 @@ pub fn piece(piece: &Piece, catalog: &Catalog) -> api::Equipment {
 }
 
 /// A team as it stands.
-pub fn team(player: &PlayerId, view: &View<'_>, catalog: &Catalog) -> api::Team {
+pub fn team(player: &PlayerId, view: &View) -> api::Team {
     let slot = |(slot, member): (u32, Option<&Esprit>)| api::TeamSlot {
         slot: i32::try_from(slot).unwrap_or(i32::MAX),
         esprit_id: member.map(|esprit| esprit.id.to_string()).unwrap_or_default(),
@@ -63,7 +63,7 @@ pub fn team(player: &PlayerId, view: &View<'_>, catalog: &Catalog) -> api::Team 
     api::Team {
         player_id: player.to_string(),
         slots: view.places().map(slot).collect(),
-        members: members.map(|member| esprit(member, view, catalog)).collect(),
+        members: members.map(|member| esprit(member, view)).collect(),
         power: Some(team_power(&view.team_power())),
         version: int64(view.portrait.team_version),
     }
@@ -85,8 +85,8 @@ pub fn team_power(power: &TeamPower) -> api::TeamPower {
 }
 
 /// What a player has collected, in numbers.
-pub fn profile(player: &PlayerId, view: &View<'_>, catalog: &Catalog) -> api::GetProfileResponse {
-    let (portrait, profile) = (view.portrait, view.profile());
+pub fn profile(player: &PlayerId, view: &View) -> api::GetProfileResponse {
+    let (portrait, catalog, profile) = (&view.portrait, &view.catalog, view.profile());
     api::GetProfileResponse {
         player_id: player.to_string(),
         esprits: int64(portrait.esprits.len()),
@@ -95,7 +95,7 @@ pub fn profile(player: &PlayerId, view: &View<'_>, catalog: &Catalog) -> api::Ge
         species: int64(profile.species),
         species_max: int64(catalog.species.values().filter(|species| !species.retired).count()),
         rarities: profile.rarities.iter().map(|(rarity, count)| (rarity.to_string(), int64(*count))).collect(),
-        team_power: Some(team_power(&view.team_power())),
+        team_power: Some(team_power(&profile.team_power)),
         best_power: int64(profile.best_power),
         collection_version: int64(portrait.version),
     }

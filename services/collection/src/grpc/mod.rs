@@ -11,7 +11,7 @@ pub mod wallet;
 
 use std::sync::Arc;
 
-use auric_api::collection::v1::collection_service_server::{self, CollectionServiceServer};
+use auric_api::collection::v1::encoded::collection_service_server::{self, CollectionServiceServer};
 use auric_api::participant::v1::participant_service_server::{self, ParticipantServiceServer};
 use tonic::service::Routes;
 use tonic::{Response, Status};

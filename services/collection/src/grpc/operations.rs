@@ -14,7 +14,7 @@ use tonic::{Request as Call, Response};
 
 use super::decode::operations as decode;
 use super::{Answer, encode, status};
-use crate::domain::{Denial, Effect, Plan, Request, Units, View};
+use crate::domain::{Denial, Effect, Plan, Request, Units};
 use crate::handlers::Handlers;
 
 pub async fn upgrade(handlers: &Handlers, call: Call<api::UpgradeEspritRequest>) -> Answer<api::UpgradeEspritResponse> {
@@ -60,10 +60,8 @@ pub async fn preview(
     call: Call<api::PreviewDissolveRequest>,
 ) -> Answer<api::PreviewDissolveResponse> {
     let (player, ids) = decode::preview(call.get_ref())?;
-    let (portrait, preview) = handlers.preview(&player, &ids).await.map_err(status::of_failed)?;
-    let rules = handlers.rules();
-    let view = View::new(&portrait, &rules.catalog);
-    let one = |id: &EspritId| view.esprit(id).map(|esprit| encode::esprit(esprit, &view, &rules.catalog));
+    let (seen, preview) = handlers.preview(&player, &ids).await.map_err(status::of_failed)?;
+    let one = |id: &EspritId| seen.view.esprit(id).map(|esprit| encode::esprit(esprit, &seen.view));
     Ok(Response::new(api::PreviewDissolveResponse {
         esprits: ids.iter().filter_map(one).collect(),
         refund: all_units(&preview.refund),

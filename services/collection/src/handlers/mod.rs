@@ -30,7 +30,7 @@ pub(crate) use line::log_malformed;
 pub use operate::{Coordination, Failed, Operated};
 pub use read::Page;
 pub use reload::{ReloadError, keep as keep_catalog};
-pub use views::VIEWS_ROWS_MAX;
+pub use views::{CachedView, VIEWS_ROWS_MAX};
 
 /// The collection's operations.
 pub struct Handlers {

@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::read::{Page, page};
-use super::{Handlers, figures, operation_line::OperationLine, trace};
-use crate::domain::{Begin, Decide, Done, Portrait, Preview, Refusal, Rejection, Request, Seen, Stop, Work, refund_of};
+use super::{CachedView, Handlers, figures, operation_line::OperationLine, trace};
+use crate::domain::{Begin, Decide, Done, Preview, Refusal, Rejection, Request, Seen, Stop, Work, refund_of};
 
 /// What an answer needs before its deadline to reach its caller.
 const ANSWER_TIME: Duration = Duration::from_millis(50);
@@ -142,8 +142,9 @@ impl Handlers {
     /// # Errors
     ///
     /// [`Failed`]; the first esprit that is in the way is named.
-    pub async fn preview(&self, player: &PlayerId, ids: &[EspritId]) -> Result<(Arc<Portrait>, Preview), Failed> {
-        let portrait = self.portrait(player).await?;
+    pub async fn preview(&self, player: &PlayerId, ids: &[EspritId]) -> Result<(Arc<CachedView>, Preview), Failed> {
+        let seen = self.view(player).await?;
+        let portrait = &seen.view.portrait;
         let mut esprits = Vec::with_capacity(ids.len());
         for id in ids {
             match portrait.esprits.iter().find(|esprit| esprit.id == *id) {
@@ -152,14 +153,14 @@ impl Handlers {
             }
         }
         let is_worn_by = |id: &EspritId| portrait.pieces.iter().any(|piece| piece.esprit.as_ref() == Some(id));
-        let refund = refund_of(&self.rules().catalog, &portrait.team, is_worn_by, &esprits);
+        let refund = refund_of(&seen.view.catalog, &portrait.team, is_worn_by, &esprits);
         let refund = refund.map_err(|stop| match stop {
             Stop::Rejected(rejection) => Failed::Rejected(rejection),
             Stop::Refused(refusal) => Failed::Unstored(refusal),
         })?;
-        let seen = esprits.into_iter().map(|esprit| Seen { esprit: esprit.id.clone(), version: esprit.version });
-        let preview = Preview { esprits: seen.collect(), refund };
-        Ok((portrait, preview))
+        let versions = esprits.into_iter().map(|esprit| Seen { esprit: esprit.id.clone(), version: esprit.version });
+        let preview = Preview { esprits: versions.collect(), refund };
+        Ok((seen, preview))
     }
 
     /// Why an esprit is not among those that are there.

@@ -7,7 +7,7 @@ use auric_db::StoreError;
 use auric_ids::{EspritId, OperationId, PlayerId};
 use futures::{Stream, stream};
 
-use super::Handlers;
+use super::{CachedView, Handlers};
 use crate::domain::{Esprit, Part, Portrait};
 use crate::store::{PartsQuery, Stamp};
 
@@ -24,9 +24,14 @@ pub struct Page<T> {
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 impl Handlers {
-    /// Reads what a player has now, whichever copy changed it last.
+    /// Reads what a player has now, whichever copy changed it last, under the catalog in force.
+    pub async fn view(&self, player: &PlayerId) -> Result<Arc<CachedView>, StoreError> {
+        self.views.of(self.store.as_ref(), &self.stamps, &self.rules, player).await
+    }
+
+    /// The same without what the catalog adds.
     pub async fn portrait(&self, player: &PlayerId) -> Result<Arc<Portrait>, StoreError> {
-        self.views.of(self.store.as_ref(), &self.stamps, player).await
+        Ok(Arc::clone(&self.view(player).await?.view.portrait))
     }
 
     /// Tells of every state of a player's collection behind `after`, until the collection closes.

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::store::{CollectionStore, Stamp};
 
 /// Statements at a time: while one is answered, another is read.
-const UNDER_WAY_MAX: usize = 2;
+const UNDER_WAY_MAX: usize = 1;
 
 /// Readers that one statement answers.
 const PLAYERS_MAX: usize = 256;

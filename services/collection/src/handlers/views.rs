@@ -5,23 +5,25 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use arc_swap::ArcSwap;
 use auric_db::StoreError;
 use auric_ids::PlayerId;
+use prost::bytes::Bytes;
 
 use super::figures;
 use super::stamps::Stamps;
-use crate::domain::Portrait;
+use crate::domain::{Catalog, Portrait, Rules, View};
 use crate::store::{CollectionStore, Stamp};
 
-/// Rows that are kept, of all players together, unless told otherwise: some 60 MB.
+/// Rows that are kept, of all players together, unless told otherwise: some 60 MB, and half a kilobyte more for each that is shown in lists.
 pub const VIEWS_ROWS_MAX: usize = 200_000;
 
 /// Turns in which rows are read.
 const TURNS: u64 = 256;
 
-/// Portraits that were read, the oldest given up first.
+/// Views that were read, the oldest given up first.
 #[derive(Debug)]
 pub struct Views {
     rows_max: usize,
@@ -31,9 +33,33 @@ pub struct Views {
     kept: Mutex<Kept>,
 }
 
+/// A view with the messages that were made of its esprits: one shows the same as long as the other is the newest.
+#[derive(Debug)]
+pub struct CachedView {
+    /// What the player has.
+    pub view: View,
+    encoded: OnceLock<Box<[OnceLock<Bytes>]>>,
+}
+
+impl CachedView {
+    fn new(portrait: Arc<Portrait>, catalog: Arc<Catalog>) -> Self {
+        Self { view: View::new(portrait, catalog), encoded: OnceLock::new() }
+    }
+
+    /// The message of the esprit at `place` in the portrait, made by `encode` the first time that it is wanted.
+    pub fn encoded(&self, place: usize, encode: impl FnOnce(&View) -> Bytes) -> Bytes {
+        let count = self.view.portrait.esprits.len();
+        let all = self.encoded.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(count).collect());
+        match all.get(place) {
+            Some(kept) => kept.get_or_init(|| encode(&self.view)).clone(),
+            None => encode(&self.view),
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Kept {
-    portraits: HashMap<PlayerId, (u64, Arc<Portrait>)>,
+    views: HashMap<PlayerId, (u64, Arc<CachedView>)>,
     /// Who was kept when; an entry whose number is no longer the player's says nothing.
     order: VecDeque<(u64, PlayerId)>,
     last: u64,
@@ -53,35 +79,46 @@ impl Views {
         Self { rows_max, turns, hasher: RandomState::new(), kept: Mutex::default() }
     }
 
-    /// Reads what `player` has now.
+    /// Reads what `player` has now, under the catalog in force.
     ///
     /// Of those who miss at the same time one reads the rows; the others wait, and take them if they are of the tag that each has read for itself.
     pub async fn of(
         &self,
         store: &dyn CollectionStore,
         stamps: &Stamps,
+        rules: &ArcSwap<Rules>,
         player: &PlayerId,
-    ) -> Result<Arc<Portrait>, StoreError> {
-        let Some(stamp) = stamps.of(player).await? else { return Ok(Arc::default()) };
-        if let Some(portrait) = self.under(player, &stamp) {
+    ) -> Result<Arc<CachedView>, StoreError> {
+        let stamp = stamps.of(player).await?;
+        let catalog = Arc::clone(&rules.load().catalog);
+        let Some(stamp) = stamp else { return Ok(Arc::new(CachedView::new(Arc::default(), catalog))) };
+        if let Some(seen) = self.under(player, &stamp, &catalog) {
             figures::count_view(true);
-            return Ok(portrait);
+            return Ok(seen);
         }
         let _turn = self.turns[self.turn_of(player)].lock().await;
-        let kept = self.under(player, &stamp);
+        let kept = self.under(player, &stamp, &catalog);
         figures::count_view(kept.is_some());
-        if let Some(portrait) = kept {
-            return Ok(portrait);
+        if let Some(seen) = kept {
+            return Ok(seen);
         }
         let portrait = Arc::new(store.portrait(player).await?);
-        self.kept().keep(player.clone(), Arc::clone(&portrait), self.rows_max);
-        Ok(portrait)
+        let seen = Arc::new(CachedView::new(portrait, catalog));
+        self.kept().keep(player.clone(), Arc::clone(&seen), self.rows_max);
+        Ok(seen)
     }
 
-    /// What is kept of `player`, if it was read under that tag.
-    fn under(&self, player: &PlayerId, stamp: &Stamp) -> Option<Arc<Portrait>> {
-        let kept = self.kept().portraits.get(player).map(|(_, portrait)| Arc::clone(portrait));
-        kept.filter(|portrait| portrait.tag == stamp.tag)
+    /// What is kept of `player`, if it was read under that tag. Rows stay good when the catalog changes, and nothing that was made of them does.
+    fn under(&self, player: &PlayerId, stamp: &Stamp, catalog: &Arc<Catalog>) -> Option<Arc<CachedView>> {
+        let mut kept = self.kept();
+        let (_, seen) = kept.views.get_mut(player)?;
+        if seen.view.portrait.tag != stamp.tag {
+            return None;
+        }
+        if !Arc::ptr_eq(&seen.view.catalog, catalog) {
+            *seen = Arc::new(CachedView::new(Arc::clone(&seen.view.portrait), Arc::clone(catalog)));
+        }
+        Some(Arc::clone(seen))
     }
 
     fn turn_of(&self, player: &PlayerId) -> usize {
@@ -95,19 +132,19 @@ impl Views {
 }
 
 impl Kept {
-    fn keep(&mut self, player: PlayerId, portrait: Arc<Portrait>, rows_max: usize) {
+    fn keep(&mut self, player: PlayerId, seen: Arc<CachedView>, rows_max: usize) {
         self.last = self.last.wrapping_add(1);
-        self.rows = self.rows.saturating_add(portrait.rows());
+        self.rows = self.rows.saturating_add(seen.view.portrait.rows());
         self.order.push_back((self.last, player.clone()));
-        if let Some((_, before)) = self.portraits.insert(player, (self.last, portrait)) {
-            self.rows = self.rows.saturating_sub(before.rows());
+        if let Some((_, before)) = self.views.insert(player, (self.last, seen)) {
+            self.rows = self.rows.saturating_sub(before.view.portrait.rows());
         }
         while self.rows > rows_max || self.order.len() > rows_max {
             let Some((number, oldest)) = self.order.pop_front() else { return };
-            if self.portraits.get(&oldest).is_some_and(|(kept, _)| *kept == number)
-                && let Some((_, gone)) = self.portraits.remove(&oldest)
+            if self.views.get(&oldest).is_some_and(|(kept, _)| *kept == number)
+                && let Some((_, gone)) = self.views.remove(&oldest)
             {
-                self.rows = self.rows.saturating_sub(gone.rows());
+                self.rows = self.rows.saturating_sub(gone.view.portrait.rows());
             }
         }
     }
@@ -120,15 +157,18 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_there_is_room_for() {
         const ROWS_MAX: usize = 2_000;
+        let game = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../game");
+        let catalog = Arc::new(crate::catalog::load(&game).unwrap().catalog);
+        let nothing = Arc::new(CachedView::new(Arc::default(), catalog));
         let mut kept = Kept::default();
         for number in 0..ROWS_MAX * 3 {
             // Few players again and again, and many once.
             let player = if number % 2 == 0 { number % 20 } else { number };
-            kept.keep(format!("p{player}").parse().unwrap(), Arc::default(), ROWS_MAX);
+            kept.keep(format!("p{player}").parse().unwrap(), Arc::clone(&nothing), ROWS_MAX);
             assert!(kept.rows <= ROWS_MAX && kept.order.len() <= ROWS_MAX);
         }
-        assert_eq!(kept.rows, kept.portraits.len());
-        kept.keep("p".parse().unwrap(), Arc::default(), 0);
-        assert_eq!((kept.rows, kept.portraits.len(), kept.order.len()), (0, 0, 0));
+        assert_eq!(kept.rows, kept.views.len());
+        kept.keep("p".parse().unwrap(), nothing, 0);
+        assert_eq!((kept.rows, kept.views.len(), kept.order.len()), (0, 0, 0));
     }
 }

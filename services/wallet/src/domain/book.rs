@@ -338,12 +338,22 @@ impl Book {
         })
     }
 
+    /// Whether each of the changed holds has players whose heads moved on; a tombstone has none.
+    fn players_of_holds_moved(&self, changed: &BTreeSet<HoldId>) -> bool {
+        let holds = changed.iter().filter_map(|id| self.hold(id));
+        holds.flat_map(Hold::balances).all(|key| {
+            let player = self.player(&key.player);
+            player.head.number > player.loaded.number
+        })
+    }
+
     /// Closes the book: what is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
         let written = std::mem::take(&mut self.journal);
         let changed = |player: &Player| player.head != player.loaded || player.next_expiry != player.loaded_expiry;
         debug_assert!(self.heads_follow(&written.balances), "a balance changed and its player's head did not");
+        debug_assert!(self.players_of_holds_moved(&written.holds), "a hold changed and its player's head did not");
         let claims = written.claims.iter().filter_map(|guard| self.claims.remove(guard));
         Journal {
             claims: claims.map(|claim| (claim.guard, claim.key, self.now)).collect(),

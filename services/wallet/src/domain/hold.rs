@@ -196,6 +196,14 @@ impl Hold {
         self.legs.iter().flat_map(|leg| leg.from.iter().map(|part| &part.key).chain(&leg.to))
     }
 
+    /// Whose it is, when all of it is one player's; nobody's for a tombstone.
+    #[must_use]
+    pub fn only_player(&self) -> Option<&PlayerId> {
+        let mut players = self.balances().map(|key| &key.player);
+        let first = players.next()?;
+        players.all(|player| player == first).then_some(first)
+    }
+
     /// Whether nobody ended it yet.
     #[must_use]
     pub const fn is_open(&self) -> bool {

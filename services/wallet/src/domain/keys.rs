@@ -1,6 +1,6 @@
 //! What a batch may touch, from its mutations and the catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use auric_ids::{AssetId, HoldId, PlayerId, RetailTokenId};
@@ -16,8 +16,8 @@ pub struct BatchKeys {
     pub assets: BTreeSet<(PlayerId, AssetId)>,
     /// Keys to look up.
     pub mutations: BTreeSet<MutationKey>,
-    /// Holds to load. Their players are locked too: the store looks them up before it locks.
-    pub holds: BTreeSet<HoldId>,
+    /// Holds to load, each with the player that the request names, if it does. All players of a hold are locked before it is decided on.
+    pub holds: BTreeMap<HoldId, Option<PlayerId>>,
     /// Claims to look up.
     pub guards: BTreeSet<Guard>,
     /// Payments to load, with the retail token of each.
@@ -37,7 +37,7 @@ impl BatchKeys {
             players: BTreeSet::new(),
             assets: BTreeSet::new(),
             mutations: BTreeSet::new(),
-            holds: BTreeSet::new(),
+            holds: BTreeMap::new(),
             guards: BTreeSet::new(),
             payments: BTreeSet::new(),
             events: BTreeSet::new(),
@@ -64,10 +64,10 @@ impl BatchKeys {
                 for end in reserve.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)) {
                     self.touch(&end.player, &end.asset);
                 }
-                self.holds.insert(reserve.hold.clone());
+                self.add_hold_of(&reserve.hold, reserve.players().next());
             }
-            Action::Commit(commit) => drop(self.holds.insert(commit.hold.clone())),
-            Action::Release(release) => drop(self.holds.insert(release.hold.clone())),
+            Action::Commit(commit) => self.add_hold_of(&commit.hold, commit.player.as_ref()),
+            Action::Release(release) => self.add_hold_of(&release.hold, release.player.as_ref()),
             Action::SpendStatPoints(spend) => {
                 let Some(progression) = self.catalog.progression() else { return };
                 let assets = [Some(&progression.stat_points), progression.stats.get(&spend.stat)];
@@ -98,6 +98,17 @@ impl BatchKeys {
     pub fn add_view(&mut self, player: &PlayerId, asset: &AssetId) {
         self.lock(player);
         self.touch(player, asset);
+    }
+
+    fn add_hold_of(&mut self, hold: &HoldId, player: Option<&PlayerId>) {
+        let named = self.holds.entry(hold.clone()).or_default();
+        *named = named.take().or_else(|| player.cloned());
+    }
+
+    /// Whether all players of `hold` are among those to lock.
+    #[must_use]
+    pub fn has_players_of(&self, hold: &Hold) -> bool {
+        hold.balances().all(|key| self.players.contains(&key.player))
     }
 
     /// Adds all that the end of `hold` touches.

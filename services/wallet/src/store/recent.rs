@@ -1,35 +1,50 @@
-//! Balances of players of whom was written lately, so that the next batch about them need not read them again.
+//! Balances and open holds of players of whom was written lately, so that the next batch about them need not read them again.
 //!
 //! A balance that has no pool and does not recharge changes only together with its player's head: each change is an entry, and the entry's hash is
-//! chained into the head. So the head, which every batch reads behind the player's lock, tells whether what is remembered is what is stored: equal
-//! heads are equal histories, whichever copy wrote last. Nothing is invalidated, and nothing is believed under another head. Where another hand wrote
-//! past the ledger, and counted the version up that every balance is written over, the batch is refused by the database, all that it remembered is
-//! dropped, and it is read anew; where only units were changed, the next change of that balance puts back what the ledger says.
+//! chained into the head. So does a hold of one player: making and ending it are entries of the player. So the head, which every batch reads behind the
+//! player's lock, tells whether what is remembered is what is stored: equal heads are equal histories, whichever copy wrote last. Nothing is
+//! invalidated, and nothing is believed under another head. Where another hand wrote past the ledger, and counted the version up that every row is
+//! written over, the batch is refused by the database, all that it remembered is dropped, and it is read anew; where only units were changed, the next
+//! change of that balance puts back what the ledger says.
 
+use std::iter::Peekable;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use auric_ids::{AssetId, PlayerId};
+use auric_ids::{AssetId, HoldId, PlayerId};
 use hashlink::LruCache;
 
-use crate::domain::{BalanceKey, BatchKeys, Head, Journal, Player, Row};
+use crate::domain::{BalanceKey, BatchKeys, Head, HoldRow, Journal, Player, Row};
 
-/// Players that are remembered, of whom the one that was not touched for the longest time is forgotten first: some 20 MB.
-const PLAYERS_MAX: usize = 65_536;
+/// What is remembered at most, in weights, of which the players that were not touched for the longest time are forgotten first: some 20 MB.
+const WEIGHT_MAX: usize = 65_536;
 
-/// Balances of one player that are remembered.
+/// What a hold weighs, where a player with some balances weighs 1.
+const HOLD_WEIGHT: usize = 4;
+
+/// Balances of one player that are remembered, and open holds.
 const BALANCES_MAX: usize = 16;
+const HOLDS_MAX: usize = 64;
 
 /// What was written lately.
 #[derive(Debug)]
 pub struct Recent {
-    players: Mutex<LruCache<PlayerId, Remembered>>,
+    weight_max: usize,
+    kept: Mutex<Kept>,
 }
 
-/// Balances of one player, as they are under `head`.
+#[derive(Debug)]
+struct Kept {
+    players: LruCache<PlayerId, Remembered>,
+    weight: usize,
+}
+
+/// What one player has, as it is under `head`.
 #[derive(Clone, Debug)]
 struct Remembered {
     head: Head,
     rows: Vec<(AssetId, Row)>,
+    /// Open holds that have no other player.
+    holds: Vec<HoldRow>,
 }
 
 /// What was remembered of the players of a journal, in their order.
@@ -39,42 +54,57 @@ pub struct Forgotten(Vec<Option<Remembered>>);
 
 /// What is known without a look, and what must be looked up.
 #[derive(Debug)]
-pub struct Known<'k> {
-    /// Balances under the heads that were asked for.
-    pub rows: Vec<(BalanceKey, Row)>,
-    /// All others.
-    pub rest: Vec<&'k (PlayerId, AssetId)>,
+pub struct Known<K, W> {
+    /// What is known under the heads that were asked for.
+    pub rows: Vec<K>,
+    /// All else.
+    pub rest: Vec<W>,
 }
 
-impl<'k> Known<'k> {
-    /// Nothing is known: everything is looked up.
-    pub fn nothing(keys: &'k BatchKeys) -> Self {
-        Self { rows: Vec::new(), rest: keys.assets.iter().collect() }
+/// The heads of players, as they were read behind their locks.
+struct Heads<'p>(Vec<(&'p PlayerId, Head)>);
+
+impl<'p> Heads<'p> {
+    fn of(players: &'p [(PlayerId, Player)]) -> Self {
+        let mut heads: Vec<_> = players.iter().map(|(id, player)| (id, player.loaded)).collect();
+        heads.sort_unstable_by_key(|(id, _)| *id);
+        Self(heads)
+    }
+
+    fn get(&self, player: &PlayerId) -> Option<Head> {
+        self.0.binary_search_by_key(&player, |(id, _)| id).ok().map(|at| self.0[at].1)
     }
 }
 
 impl Default for Recent {
     fn default() -> Self {
-        Self::of_at_most(PLAYERS_MAX)
+        Self::of_at_most(WEIGHT_MAX)
     }
 }
 
 impl Recent {
-    fn of_at_most(players_max: usize) -> Self {
-        Self { players: Mutex::new(LruCache::new(players_max)) }
+    /// Remembers nothing: for those who hold no lock.
+    pub fn of_nothing() -> Self {
+        Self::of_at_most(0)
+    }
+
+    fn of_at_most(weight_max: usize) -> Self {
+        let kept = Kept { players: LruCache::new_unbounded(), weight: 0 };
+        Self { weight_max, kept: Mutex::new(kept) }
     }
 
     /// Tells which of the balances that `keys` names are known of `players`, whose heads were read behind their locks.
-    pub fn of<'k>(&self, players: &[(PlayerId, Player)], keys: &'k BatchKeys) -> Known<'k> {
+    pub fn balances<'k>(
+        &self,
+        players: &[(PlayerId, Player)],
+        keys: &'k BatchKeys,
+    ) -> Known<(BalanceKey, Row), &'k (PlayerId, AssetId)> {
         let mut known = Known { rows: Vec::with_capacity(keys.assets.len()), rest: Vec::new() };
-        let mut heads: Vec<(&PlayerId, Head)> = players.iter().map(|(id, player)| (id, player.loaded)).collect();
-        heads.sort_unstable_by_key(|(id, _)| *id);
-        let mut remembered = self.players();
+        let (heads, mut kept) = (Heads::of(players), self.kept());
         for wanted in &keys.assets {
             let (player, asset) = wanted;
-            let head = heads.binary_search_by_key(&player, |(id, _)| id).ok().map(|at| heads[at].1);
-            let of_player = head.and_then(|head| remembered.get(player).filter(|it| it.head == head));
-            match of_player.and_then(|it| it.rows.iter().find(|(known, _)| known == asset)) {
+            let remembered = kept.under(player, &heads);
+            match remembered.and_then(|it| it.rows.iter().find(|(known, _)| known == asset)) {
                 Some((_, row)) => known.rows.push((BalanceKey::plain(player, asset), *row)),
                 None => known.rest.push(wanted),
             }
@@ -82,34 +112,101 @@ impl Recent {
         known
     }
 
+    /// Tells which of the holds that `keys` names are known to be open, of players whose heads were read behind their locks.
+    pub fn holds<'k>(&self, players: &[(PlayerId, Player)], keys: &'k BatchKeys) -> Known<HoldRow, &'k HoldId> {
+        let mut known = Known { rows: Vec::new(), rest: Vec::new() };
+        if keys.holds.is_empty() {
+            return known;
+        }
+        let (heads, mut kept) = (Heads::of(players), self.kept());
+        for (id, player) in &keys.holds {
+            let remembered = player.as_ref().and_then(|player| kept.under(player, &heads));
+            match remembered.and_then(|it| it.holds.iter().find(|row| row.hold.id == *id)) {
+                Some(row) => known.rows.push(row.clone()),
+                None => known.rest.push(id),
+            }
+        }
+        known
+    }
+
     /// Forgets every player that `journal` changes, until it is known what became of it; returns what was remembered.
     pub fn forget(&self, journal: &Journal) -> Forgotten {
-        let mut remembered = self.players();
-        Forgotten(journal.players.iter().map(|(id, _)| remembered.remove(id)).collect())
+        let mut kept = self.kept();
+        Forgotten(journal.players.iter().map(|(id, _)| kept.remove(id)).collect())
     }
 
     /// Remembers what `journal` made of the players that were forgotten for it, now that it is durable.
-    pub fn keep(&self, forgotten: Forgotten, journal: &Journal) {
-        let mut changed = journal.balances.iter().filter(|(key, row)| row.follows_head(key)).peekable();
-        let mut remembered = self.players();
-        // Both are in ascending order of players.
-        for ((id, player), before) in journal.players.iter().zip(forgotten.0) {
-            let mut rows = before.filter(|before| before.head == player.loaded).map_or_else(Vec::new, |it| it.rows);
-            while let Some((key, row)) = changed.next_if(|(key, _)| key.player <= *id) {
-                if key.player == *id {
-                    rows.retain(|(asset, _)| *asset != key.asset);
-                    rows.push((key.asset.clone(), *row));
+    pub fn keep(&self, forgotten: Forgotten, journal: Journal) {
+        let mut rows = journal.balances.into_iter().filter(|(key, row)| row.follows_head(key)).peekable();
+        let mut holds: Vec<(PlayerId, HoldRow)> =
+            journal.holds.into_iter().filter_map(|row| Some((row.hold.only_player()?.clone(), row))).collect();
+        holds.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut holds = holds.into_iter().peekable();
+        let mut kept = self.kept();
+        // All three are in ascending order of players.
+        for ((id, player), before) in journal.players.into_iter().zip(forgotten.0) {
+            let before = before.filter(|before| before.head == player.loaded);
+            let mut now = before.unwrap_or_else(|| Remembered { head: player.head, rows: Vec::new(), holds: Vec::new() });
+            now.head = player.head;
+            for (key, row) in up_to(&mut rows, |(key, _)| key.player <= id) {
+                if key.player == id {
+                    now.rows.retain(|(asset, _)| *asset != key.asset);
+                    now.rows.push((key.asset, row));
                 }
             }
-            if rows.len() <= BALANCES_MAX && !rows.is_empty() {
-                remembered.insert(id.clone(), Remembered { head: player.head, rows });
+            for (_, row) in up_to(&mut holds, |(player, _)| *player <= id).filter(|(player, _)| *player == id) {
+                now.holds.retain(|known| known.hold.id != row.hold.id);
+                if row.hold.is_open() {
+                    now.holds.push(row);
+                }
             }
+            kept.insert(id, now, self.weight_max);
         }
     }
 
-    fn players(&self) -> MutexGuard<'_, LruCache<PlayerId, Remembered>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // Each entry is whole after every statement that changes it.
-        self.players.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes items as long as they are `wanted`, and no more.
+fn up_to<I: Iterator>(items: &mut Peekable<I>, wanted: impl Fn(&I::Item) -> bool) -> impl Iterator<Item = I::Item> {
+    std::iter::from_fn(move || items.next_if(|item| wanted(item)))
+}
+
+impl Kept {
+    /// What is remembered of `player` under the head that was read.
+    fn under(&mut self, player: &PlayerId, heads: &Heads<'_>) -> Option<&Remembered> {
+        let head = heads.get(player)?;
+        self.players.get(player).filter(|it| it.head == head)
+    }
+
+    fn insert(&mut self, player: PlayerId, remembered: Remembered, weight_max: usize) {
+        let too_many = remembered.rows.len() > BALANCES_MAX || remembered.holds.len() > HOLDS_MAX;
+        if too_many || (remembered.rows.is_empty() && remembered.holds.is_empty()) {
+            return;
+        }
+        self.weight = self.weight.saturating_add(remembered.weight());
+        if let Some(before) = self.players.insert(player, remembered) {
+            self.weight = self.weight.saturating_sub(before.weight());
+        }
+        while self.weight > weight_max {
+            let Some((_, oldest)) = self.players.remove_lru() else { return };
+            self.weight = self.weight.saturating_sub(oldest.weight());
+        }
+    }
+
+    fn remove(&mut self, player: &PlayerId) -> Option<Remembered> {
+        let remembered = self.players.remove(player)?;
+        self.weight = self.weight.saturating_sub(remembered.weight());
+        Some(remembered)
+    }
+}
+
+impl Remembered {
+    fn weight(&self) -> usize {
+        self.holds.len().saturating_mul(HOLD_WEIGHT).saturating_add(1)
     }
 }
 
@@ -119,10 +216,11 @@ mod tests {
     use std::sync::Arc;
 
     use auric_catalog::CatalogHash;
+    use auric_money::Amount;
     use auric_time::Timestamp;
 
     use super::*;
-    use crate::domain::{Assets, Balance};
+    use crate::domain::{Assets, Balance, Context, HeldPart, Hold, HoldLeg, HoldState, Note, Posted};
 
     fn head(number: u64) -> Head {
         let byte = u8::try_from(number).unwrap();
@@ -144,7 +242,7 @@ mod tests {
 
     fn written(recent: &Recent, journal: &Journal) {
         let forgotten = recent.forget(journal);
-        recent.keep(forgotten, journal);
+        recent.keep(forgotten, journal.clone());
     }
 
     /// What is known of `asset` for each of `players`, in their order; nothing where it must be looked up.
@@ -154,7 +252,7 @@ mod tests {
         for (id, _) in players {
             keys.add_view(id, &asset.parse().unwrap());
         }
-        let known = recent.of(players, &keys);
+        let known = recent.balances(players, &keys);
         let of = |id: &PlayerId| known.rows.iter().find(|(key, _)| key.player == *id);
         let found: Vec<_> =
             players.iter().map(|(id, _)| of(id).map(|(_, row)| row.balance.available_units())).collect();
@@ -216,6 +314,65 @@ mod tests {
             written(&recent, &journal(vec![player("a", 0, 1)], vec![(key, row)]));
             assert_eq!(units(&recent, &[player("a", 1, 1)], "credit"), [None]);
         }
+    }
+
+    fn hold(name: &str, id: &str, state: HoldState, version: u64) -> HoldRow {
+        let key = BalanceKey::plain(&name.parse().unwrap(), &"lumees".parse().unwrap());
+        let leg = HoldLeg { amount: Amount::new(5).unwrap(), from: vec![HeldPart { key, units: 5, generation: 0 }], to: None };
+        let hold = Hold {
+            id: id.parse().unwrap(),
+            caller: "summon".parse().unwrap(),
+            made_under: "k".parse().unwrap(),
+            legs: vec![leg],
+            whole: false,
+            expires_at: None,
+            note: Note { reason: "summon.pull".parse().unwrap(), context: Context::new() },
+            asked: [0; 32],
+            reserved: Posted::default(),
+            state,
+        };
+        HoldRow { hold, version }
+    }
+
+    /// Whether the hold is known of `player` under the head of that number.
+    fn knows(recent: &Recent, id: &str, name: &str, number: u64) -> bool {
+        let no_assets = Assets::new(CatalogHash::from_bytes([0; 32]), BTreeMap::new(), None);
+        let mut keys = BatchKeys::new(&Arc::new(no_assets));
+        keys.holds.insert(id.parse().unwrap(), Some(name.parse().unwrap()));
+        let known = recent.holds(&[player(name, number, number)], &keys);
+        assert_eq!(known.rows.len() + known.rest.len(), 1);
+        !known.rows.is_empty()
+    }
+
+    fn of_holds(players: Vec<(PlayerId, Player)>, holds: Vec<HoldRow>) -> Journal {
+        Journal { holds, players, ..Journal::default() }
+    }
+
+    #[test]
+    fn an_open_hold_is_known_until_it_ends_and_under_its_players_head_alone() {
+        let recent = Recent::default();
+        let made = vec![hold("b", "h1", HoldState::Held, 1), hold("a", "h2", HoldState::Held, 1)];
+        written(&recent, &of_holds(vec![player("a", 0, 1), player("b", 0, 1)], made));
+        assert!(knows(&recent, "h1", "b", 1) && knows(&recent, "h2", "a", 1));
+        assert!(!knows(&recent, "h1", "a", 1) && !knows(&recent, "h3", "b", 1));
+        assert!(!knows(&recent, "h1", "b", 2), "another copy wrote since");
+        // What this copy writes on top of what it knows keeps the hold; its end does not.
+        written(&recent, &journal(vec![player("b", 1, 2)], vec![balance("b", "lumees", 10)]));
+        assert!(knows(&recent, "h1", "b", 2));
+        let ended = HoldState::Released { answer: Posted::default() };
+        written(&recent, &of_holds(vec![player("b", 2, 3)], vec![hold("b", "h1", ended, 2)]));
+        assert!(!knows(&recent, "h1", "b", 3));
+        assert_eq!(units(&recent, &[player("b", 3, 3)], "lumees"), [Some(10)]);
+    }
+
+    #[test]
+    fn holds_weigh_more_than_their_players() {
+        let recent = Recent::of_at_most(2 + HOLD_WEIGHT);
+        written(&recent, &journal(vec![player("a", 0, 1)], vec![balance("a", "lumees", 10)]));
+        written(&recent, &of_holds(vec![player("b", 0, 1)], vec![hold("b", "h1", HoldState::Held, 1)]));
+        assert_eq!(units(&recent, &[player("a", 1, 1)], "lumees"), [Some(10)], "both have room");
+        written(&recent, &of_holds(vec![player("c", 0, 1)], vec![hold("c", "h2", HoldState::Held, 1)]));
+        assert!(!knows(&recent, "h1", "b", 1) && knows(&recent, "h2", "c", 1));
     }
 
     #[test]

@@ -59,6 +59,15 @@ pub fn release(key: &str, hold: &str) -> Mutation {
     mutation(key, Action::Release(Release { hold: hold.parse().unwrap(), player: None }))
 }
 
+/// A commit or a release that names a player of its hold.
+pub fn of_player(name: &str, mut end: Mutation) -> Mutation {
+    let (Action::Commit(Commit { player, .. }) | Action::Release(Release { player, .. })) = &mut end.action else {
+        panic!("{end:?} ends no hold")
+    };
+    *player = Some(name.parse().unwrap());
+    end
+}
+
 pub fn guard(name: &str, claim_type: &str, claim_key: &str) -> Guard {
     Guard { player: player(name), claim_type: claim_type.parse().unwrap(), claim_key: claim_key.parse().unwrap() }
 }

@@ -24,7 +24,7 @@ pub struct Memory {
 
 impl Memory {
     pub fn open(&self, mut keys: BatchKeys, now: Timestamp) -> Book {
-        let mut holds: Vec<HoldRow> = keys.holds.iter().filter_map(|id| self.holds.get(id)).cloned().collect();
+        let mut holds: Vec<HoldRow> = keys.holds.keys().filter_map(|id| self.holds.get(id)).cloned().collect();
         for row in &holds {
             keys.add_hold(&row.hold);
         }

@@ -130,7 +130,7 @@ async fn strength_is_of_what_is_worn_now(shelf: Shelf) {
     answered(&collection, grant("g", "p", &["a"])).await.unwrap();
     let worth = async || {
         let portrait = portrait(&collection).await;
-        let view = View::new(&portrait, &shelf.rules.catalog);
+        let view = View::new(portrait, Arc::clone(&shelf.rules.catalog));
         let power = |id: &String| view.sheet(view.esprit(&id.parse().unwrap()).unwrap()).unwrap().power;
         (power(&one), power(&two), view.team_power().total, view.best_team().power.total, view.profile().best_power)
     };

@@ -7,5 +7,6 @@ mod operations;
 mod parts;
 mod reads;
 mod reload;
+mod shown;
 mod table;
 mod wire;

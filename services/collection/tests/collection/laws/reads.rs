@@ -30,14 +30,14 @@ async fn bring(collection: &Handlers, number: u64, name: &str, count: usize) {
 }
 
 /// The numbers of a list, page by page; a position survives its text.
-fn numbers(shelf: &Shelf, portrait: &Portrait, filter: &Filter, order: Order, limit: usize) -> Vec<u64> {
-    let view = View::new(portrait, &shelf.rules.catalog);
+fn numbers(shelf: &Shelf, portrait: &Arc<Portrait>, filter: &Filter, order: Order, limit: usize) -> Vec<u64> {
+    let view = View::new(Arc::clone(portrait), Arc::clone(&shelf.rules.catalog));
     let (mut numbers, mut after): (Vec<u64>, Option<Position>) = (Vec::new(), None);
     loop {
-        let (page, total, last) = view.list(filter, order, after.as_ref(), limit);
-        numbers.extend(page.iter().map(|esprit| esprit.number));
-        let Some(last) = last else {
-            assert_eq!(total, numbers.len(), "the total counts all pages");
+        let page = view.list(filter, order, after.as_ref(), limit);
+        numbers.extend(page.esprits.iter().map(|(_, esprit)| esprit.number));
+        let Some(last) = page.last else {
+            assert_eq!(page.total, numbers.len(), "the total counts all pages");
             return numbers;
         };
         after = Some(last.to_string().parse().unwrap());
@@ -68,13 +68,13 @@ async fn an_esprit_that_comes_while_paging_moves_no_other(shelf: Shelf) {
     let collection = shelf.copy().await;
     bring(&collection, 1, "p", 5).await;
     let before = collection.portrait(&player("p")).await.unwrap();
-    let view = View::new(&before, &shelf.rules.catalog);
-    let (first, _, last) = view.list(&Filter::default(), Order::Newest, None, 2);
+    let early = View::new(before, Arc::clone(&shelf.rules.catalog));
+    let first = early.list(&Filter::default(), Order::Newest, None, 2);
     bring(&collection, 2, "p", 5).await;
     let after = collection.portrait(&player("p")).await.unwrap();
-    let view = View::new(&after, &shelf.rules.catalog);
-    let (second, ..) = view.list(&Filter::default(), Order::Newest, last.as_ref(), 2);
-    let numbers: Vec<u64> = first.iter().chain(&second).map(|esprit| esprit.number).collect();
+    let late = View::new(after, Arc::clone(&shelf.rules.catalog));
+    let second = late.list(&Filter::default(), Order::Newest, first.last.as_ref(), 2);
+    let numbers: Vec<u64> = first.esprits.iter().chain(&second.esprits).map(|(_, esprit)| esprit.number).collect();
     assert_eq!(numbers, [5, 4, 3, 2]);
 }
 

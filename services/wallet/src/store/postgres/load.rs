@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 
 use auric_db::{DbTime, StoreError, Traced as _};
-use auric_ids::{AssetId, PlayerId};
+use auric_ids::{AssetId, HoldId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use super::{paid, sql};
-use crate::domain::{BalanceKey, BatchKeys, Opened, Player, Record, Row};
-use crate::store::recent::{Known, Recent};
+use crate::domain::{BalanceKey, BatchKeys, HoldRow, Opened, Player, Record, Row};
+use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
 /// Locks players in ascending order, and returns those of them who exist, each as it is behind its lock.
@@ -49,34 +49,53 @@ pub async fn players(connection: &mut PgConnection, names: &[&str]) -> Result<Ve
     rows.into_iter().map(PlayerRow::into_domain).collect()
 }
 
-/// Reads all that `keys` names of `players`, after their locks, but for the balances that `recent` knows.
+/// Reads the holds that `keys` names, after the locks of `players`, but for those that `recent` knows.
+pub async fn holds(
+    transaction: &mut Transaction<'static, Postgres>,
+    keys: &BatchKeys,
+    players: &[(PlayerId, Player)],
+    recent: &Recent,
+) -> Result<Vec<HoldRow>, StoreError> {
+    let mut known = recent.holds(players, keys);
+    known.rows.extend(holds_of(&mut **transaction, &known.rest).await?);
+    Ok(known.rows)
+}
+
+/// Reads the holds of those names.
+pub async fn holds_of<'c>(
+    connection: impl sqlx::PgExecutor<'c>,
+    names: &[&HoldId],
+) -> Result<Vec<HoldRow>, StoreError> {
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<&str> = names.iter().map(|id| id.as_str()).collect();
+    let rows: Vec<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)")
+        .bind(names)
+        .fetch_all(connection)
+        .traced(sql("SELECT holds"))
+        .await?;
+    rows.into_iter().map(HoldDbRow::into_domain).collect()
+}
+
+/// Reads all else that `keys` names of `players`, after their locks, but for the balances that `recent` knows.
 pub async fn book(
     transaction: &mut Transaction<'static, Postgres>,
     keys: &BatchKeys,
-    players: Vec<(PlayerId, Player)>,
-    recent: Option<&Recent>,
+    (players, holds): (Vec<(PlayerId, Player)>, Vec<HoldRow>),
+    recent: &Recent,
 ) -> Result<Opened, StoreError> {
     let (now, records) = clock_and_records(transaction, keys).await?;
-    let mut opened = Opened { now, players, records, ..Opened::default() };
+    let mut opened = Opened { now, players, records, holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
         opened.paid = paid::load(transaction, &keys).await?;
         opened.paid.payments.iter().for_each(|row| keys.to_mut().add_payment(row));
     }
     let keys: &BatchKeys = &keys;
-    let known = recent.map_or_else(|| Known::nothing(keys), |recent| recent.of(&opened.players, keys));
+    let known = recent.balances(&opened.players, keys);
     opened.balances = known.rows;
     opened.balances.extend(balances(transaction, &known.rest).await?);
-
-    if !keys.holds.is_empty() {
-        for row in holds(&mut **transaction, keys).await? {
-            let row = row.into_domain()?;
-            // One that came up since its players were looked up has players who are not locked: it counts as not there yet.
-            if row.hold.balances().all(|key| keys.players.contains(&key.player)) {
-                opened.holds.push(row);
-            }
-        }
-    }
     if !keys.guards.is_empty() {
         claims(transaction, keys, &mut opened).await?;
     }
@@ -114,16 +133,6 @@ async fn clock_and_records(
         }
     }
     Ok((now, records))
-}
-
-/// Reads the holds that `keys` names.
-pub async fn holds<'c>(connection: impl sqlx::PgExecutor<'c>, keys: &BatchKeys) -> Result<Vec<HoldDbRow>, StoreError> {
-    let names: Vec<&str> = keys.holds.iter().map(auric_ids::HoldId::as_str).collect();
-    Ok(sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)")
-        .bind(names)
-        .fetch_all(connection)
-        .traced(sql("SELECT holds"))
-        .await?)
 }
 
 async fn balances(

@@ -1,8 +1,8 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
 //! A batch that writes takes these round trips, whatever its size: BEGIN; lock players and read their heads; read clock and keys; read the balances
-//! that are not remembered (`recent`); write keys, entries, balances, heads, counters, what happened; COMMIT. Holds and claims add a read and a write
-//! each, to the batches that have some. Locks are taken in ascending player order, keys are inserted in ascending order.
+//! that are not remembered (`recent`); write keys, entries, balances, heads, counters, what happened; COMMIT. Holds that are not remembered, and claims,
+//! add a read and a write each, to the batches that have some. Locks are taken in ascending player order, keys are inserted in ascending order.
 
 mod load;
 mod paid;
@@ -85,22 +85,33 @@ impl PostgresStore {
 #[async_trait]
 impl WalletStore for PostgresStore {
     async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
-        if !keys.holds.is_empty() {
-            for row in load::holds(&self.pool, &keys).await? {
-                keys.add_hold(&row.into_domain()?.hold);
-            }
+        let unplaced: Vec<&HoldId> = keys.holds.iter().filter(|(_, player)| player.is_none()).map(|(id, _)| id).collect();
+        for row in load::holds_of(&self.pool, &unplaced).await? {
+            keys.add_hold(&row.hold);
         }
-        let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-        let (mut transaction, players) = self.begin_locked(&names).await?;
-        let opened = load::book(&mut transaction, &keys, players, Some(&self.recent)).await?;
-        Ok((Book::new(opened), Box::new(PostgresTx { transaction, recent: Arc::clone(&self.recent) })))
+        // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
+        loop {
+            let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
+            let (mut transaction, players) = self.begin_locked(&names).await?;
+            let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
+            let all_locked = holds.iter().all(|row| keys.has_players_of(&row.hold));
+            holds.iter().for_each(|row| keys.add_hold(&row.hold));
+            if !all_locked {
+                transaction.rollback().traced(sql("ROLLBACK")).await?;
+                continue;
+            }
+            let opened = load::book(&mut transaction, &keys, (players, holds), &self.recent).await?;
+            return Ok((Book::new(opened), Box::new(PostgresTx { transaction, recent: Arc::clone(&self.recent) })));
+        }
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
         let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
         let players = load::players(&mut snapshot, &names).await?;
-        let opened = load::book(&mut snapshot, keys, players, None).await?;
+        let nothing = Recent::of_nothing();
+        let holds = load::holds(&mut snapshot, keys, &players, &nothing).await?;
+        let opened = load::book(&mut snapshot, keys, (players, holds), &nothing).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -363,7 +374,7 @@ impl WalletTx for PostgresTx {
         write::journal(&mut self.transaction, &journal, slot).await?;
         // From here on a failure says nothing about the outcome.
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(remembered, &journal);
+        self.recent.keep(remembered, journal);
         Ok(())
     }
 }

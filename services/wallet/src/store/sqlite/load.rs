@@ -4,21 +4,40 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use auric_db::{StoreError, Traced as _};
+use auric_ids::{HoldId, PlayerId};
 use auric_time::Timestamp;
 use serde_json::json;
 use sqlx::{Sqlite, Transaction};
 
 use super::many::Many;
 use super::{array, paid, sql};
-use crate::domain::{BatchKeys, HoldRow, Opened};
-use crate::store::recent::{Known, Recent};
+use crate::domain::{BatchKeys, HoldRow, Opened, Player};
+use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
 type Tx = Transaction<'static, Sqlite>;
 
-/// Reads the holds that `keys` names.
-pub async fn holds(transaction: &mut Tx, keys: &BatchKeys) -> Result<Vec<HoldRow>, StoreError> {
-    if keys.holds.is_empty() {
+/// Reads those of `wanted` who exist.
+pub async fn players(transaction: &mut Tx, wanted: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+    let rows: Vec<PlayerRow> = PLAYERS.read(transaction, wanted, |values, id| values.bind(id.as_str())).await?;
+    rows.into_iter().map(PlayerRow::into_domain).collect()
+}
+
+/// Reads the holds that `keys` names, but for those that `recent` knows.
+pub async fn holds(
+    transaction: &mut Tx,
+    keys: &BatchKeys,
+    players: &[(PlayerId, Player)],
+    recent: &Recent,
+) -> Result<Vec<HoldRow>, StoreError> {
+    let mut known = recent.holds(players, keys);
+    known.rows.extend(holds_of(transaction, &known.rest).await?);
+    Ok(known.rows)
+}
+
+/// Reads the holds of those names.
+pub async fn holds_of(transaction: &mut Tx, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
+    if names.is_empty() {
         return Ok(Vec::new());
     }
     let rows: Vec<HoldDbRow> = sqlx::query_as(
@@ -26,7 +45,7 @@ pub async fn holds(transaction: &mut Tx, keys: &BatchKeys) -> Result<Vec<HoldRow
          FROM json_each(?1) AS wanted
          CROSS JOIN holds ON hold_id = wanted.value",
     )
-    .bind(array(&keys.holds, |id| json!(id)))
+    .bind(array(names, |id| json!(id)))
     .fetch_all(&mut **transaction)
     .traced(sql("SELECT holds"))
     .await?;
@@ -64,17 +83,14 @@ static RECORDS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-/// Reads all that `keys` names, but for the balances that `recent` knows; `holds` were read before.
+/// Reads all else that `keys` names, but for the balances that `recent` knows.
 pub async fn book(
     transaction: &mut Tx,
     keys: &BatchKeys,
-    holds: Vec<HoldRow>,
+    (players, holds): (Vec<(PlayerId, Player)>, Vec<HoldRow>),
     now: Timestamp,
-    recent: Option<&Recent>,
+    recent: &Recent,
 ) -> Result<Opened, StoreError> {
-    let wanted: Vec<_> = keys.players.iter().collect();
-    let rows: Vec<PlayerRow> = PLAYERS.read(transaction, &wanted, |values, id| values.bind(id.as_str())).await?;
-    let players = rows.into_iter().map(PlayerRow::into_domain).collect::<Result<_, _>>()?;
     let mut opened = Opened { now, players, holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
@@ -83,7 +99,7 @@ pub async fn book(
     }
     let keys: &BatchKeys = &keys;
 
-    let known = recent.map_or_else(|| Known::nothing(keys), |recent| recent.of(&opened.players, keys));
+    let known = recent.balances(&opened.players, keys);
     let rows: Vec<BalanceRow> = BALANCES
         .read(transaction, &known.rest, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
         .await?;

@@ -10,6 +10,7 @@ mod paid;
 mod told;
 mod write;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -56,18 +57,25 @@ impl SqliteStore {
 impl WalletStore for SqliteStore {
     async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
-        let holds = load::holds(&mut transaction, &keys).await?;
-        for row in &holds {
-            keys.add_hold(&row.hold);
-        }
-        let opened = load::book(&mut transaction, &keys, holds, self.clock.now(), Some(&self.recent)).await?;
+        let mut players = load::players(&mut transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
+        let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
+        holds.iter().for_each(|row| keys.add_hold(&row.hold));
+        // Those whom only a hold names.
+        let named: BTreeSet<&PlayerId> = players.iter().map(|(id, _)| id).collect();
+        let others: Vec<&PlayerId> = keys.players.iter().filter(|id| !named.contains(id)).collect();
+        let others = load::players(&mut transaction, &others).await?;
+        players.extend(others);
+        let opened =
+            load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
         Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
-        let holds = load::holds(&mut snapshot, keys).await?;
-        let opened = load::book(&mut snapshot, keys, holds, self.clock.now(), None).await?;
+        let players = load::players(&mut snapshot, &keys.players.iter().collect::<Vec<_>>()).await?;
+        let nothing = Recent::of_nothing();
+        let holds = load::holds(&mut snapshot, keys, &players, &nothing).await?;
+        let opened = load::book(&mut snapshot, keys, (players, holds), self.clock.now(), &nothing).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -337,7 +345,7 @@ impl WalletTx for SqliteTx {
         let remembered = self.recent.forget(&journal);
         write::journal(&mut self.transaction, &journal, slot).await?;
         self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(remembered, &journal);
+        self.recent.keep(remembered, journal);
         Ok(())
     }
 }

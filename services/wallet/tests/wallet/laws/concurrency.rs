@@ -6,6 +6,7 @@ use auric_wallet::Handlers;
 use auric_wallet::domain::{BatchKeys, Leg, Unstored, Verdict};
 use futures::future::join_all;
 
+use crate::asks::{commit, held, of_player, release, reserve};
 use crate::harness::{
     Ledger, assert_books_agree, available, balances, credit, debit, in_pool, on_every_store, outcome, post, send,
 };
@@ -17,6 +18,7 @@ on_every_store!(
     one_key_for_two_players_executes_once,
     a_balance_that_changed_while_its_lock_was_waited_for_is_seen,
     what_another_copy_wrote_is_seen_by_one_that_remembers_otherwise,
+    a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
 );
@@ -55,6 +57,27 @@ async fn what_another_copy_wrote_is_seen_by_one_that_remembers_otherwise(ledger:
         let refused = outcome(other, take(format!("take-what-went-{turn}"))).await;
         assert_eq!(refused.unwrap_err().reason(), "INSUFFICIENT_FUNDS", "turn {turn}");
         outcome(one, give(format!("give-back-{turn}"))).await.unwrap();
+    }
+    assert_books_agree(&copies[0]).await;
+}
+
+async fn a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it(ledger: Ledger) {
+    // R-W6, R-O5: a copy keeps in memory the holds that it made. To refuse an amount writes nothing that could show that the memory is old.
+    let copies = copies(&ledger).await;
+    outcome(&copies[0], post("fund", vec![credit("p", "lumees", 100)])).await.unwrap();
+    for (turn, (one, other)) in copies.iter().zip(copies.iter().cycle().skip(1)).enumerate() {
+        let [hold, never] = [format!("h{turn}"), format!("n{turn}")];
+        outcome(one, reserve(&format!("reserve-{turn}"), &hold, vec![held("p", "lumees", 5)])).await.unwrap();
+        outcome(one, reserve(&format!("keep-{turn}"), &never, vec![held("p", "lumees", 5)])).await.unwrap();
+        let too_much = of_player("p", commit(&format!("above-{turn}"), &never, &[6]));
+        assert_eq!(outcome(one, too_much).await.unwrap_err().reason(), "ABOVE_HELD", "turn {turn}");
+        outcome(other, of_player("p", commit(&format!("commit-{turn}"), &hold, &[]))).await.unwrap();
+        let late = of_player("p", commit(&format!("late-{turn}"), &hold, &[6]));
+        assert_eq!(outcome(one, late).await.unwrap_err().reason(), "HOLD_ENDED", "turn {turn}");
+        let again = of_player("p", commit(&format!("again-{turn}"), &hold, &[5]));
+        let taken = outcome(one, again).await.unwrap();
+        assert_eq!(taken.movements[0].after.available_units(), available(one, "p", "lumees").await, "turn {turn}");
+        outcome(one, of_player("p", release(&format!("release-{turn}"), &never))).await.unwrap();
     }
     assert_books_agree(&copies[0]).await;
 }

@@ -5,10 +5,10 @@ mod table;
 use std::sync::Arc;
 
 use auric_time::Timestamp;
-use auric_wallet::domain::{Action, BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
+use auric_wallet::domain::{BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
 use futures::future::join_all;
 
-use crate::asks::{HOUR, SECOND, commit, held, moved, promised, release, reserve, reserve_for};
+use crate::asks::{HOUR, SECOND, commit, held, moved, of_player, promised, release, reserve, reserve_for};
 use crate::harness::{
     Ledger, assert_books_agree, audit, available, balances, credit, debit, on_every_store, outcome, post, send,
     unstored,
@@ -110,9 +110,8 @@ async fn a_hold_ends_whoever_its_request_names(ledger: Ledger) {
             let hold = format!("h{number}-{}", legs[0].to.is_some());
             outcome(&copies[0], reserve(&format!("reserve-{hold}"), &hold, legs)).await.unwrap();
             for (index, copy) in copies.iter().enumerate() {
-                let mut commit = commit(&format!("commit-{hold}-{index}"), &hold, &[]);
-                let Action::Commit(asked) = &mut commit.action else { panic!("{commit:?}") };
-                asked.player = hint.map(|name| name.parse().unwrap());
+                let commit = commit(&format!("commit-{hold}-{index}"), &hold, &[]);
+                let commit = if let Some(name) = hint { of_player(name, commit) } else { commit };
                 let copy = Arc::clone(copy);
                 tasks.spawn(async move { outcome(&copy, commit).await });
             }
