@@ -1,11 +1,12 @@
 //! The newest state tags, read by one statement for all who ask at the same time.
 //!
 //! What a reader is shown must not be older than what was acknowledged before it came, so its tag is read by a statement that begins after that: who
-//! comes while statements are under way waits for the next, and never takes what one of those finds. Bounded: [`UNDER_WAY_MAX`] statements at a time,
-//! [`PLAYERS_MAX`] readers each.
+//! comes while a statement is under way waits for the next, and never takes what that one finds. Bounded: one statement at a time, [`READERS_MAX`]
+//! readers each.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use auric_db::StoreError;
 use auric_ids::PlayerId;
@@ -14,17 +15,17 @@ use tokio_util::task::TaskTracker;
 
 use crate::store::{CollectionStore, Stamp};
 
-/// Statements at a time: while one is answered, another is read.
-const UNDER_WAY_MAX: usize = 1;
-
 /// Readers that one statement answers.
-const PLAYERS_MAX: usize = 256;
+const READERS_MAX: usize = 256;
+
+/// How long readers wait for a statement that others wait for too, before each reads its own: its connection may have died in silence.
+const STATEMENT_MAX: Duration = Duration::from_secs(1);
 
 /// Who waits for a tag.
 #[derive(Debug, Default)]
 struct Waiting {
     readers: Vec<(PlayerId, oneshot::Sender<Option<Stamp>>)>,
-    under_way: usize,
+    is_under_way: bool,
 }
 
 /// The newest state tags.
@@ -51,9 +52,7 @@ impl Stamps {
         let begins = {
             let mut waiting = self.waiting();
             waiting.readers.push((player.clone(), told));
-            let begins = waiting.under_way < UNDER_WAY_MAX;
-            waiting.under_way = waiting.under_way.saturating_add(usize::from(begins));
-            begins
+            !std::mem::replace(&mut waiting.is_under_way, true)
         };
         if begins {
             self.tasks.spawn(self.clone().read_on());
@@ -67,37 +66,58 @@ impl Stamps {
 
     /// Reads for all who wait, and again, until nobody does.
     async fn read_on(self) {
-        while let Some(readers) = self.next() {
+        let turn = Turn(&self);
+        loop {
+            // Requests that have arrived, and only wait for their turn to be read, come along.
+            tokio::task::yield_now().await;
+            let Some(readers) = self.next() else {
+                // It is over already; whoever came since has begun the next.
+                std::mem::forget(turn);
+                return;
+            };
             let mut players: Vec<PlayerId> = readers.iter().map(|(player, _)| player.clone()).collect();
             players.sort_unstable();
             players.dedup();
-            match self.store.stamps(&players).await {
-                Ok(found) => {
+            match tokio::time::timeout(STATEMENT_MAX, self.store.stamps(&players)).await {
+                Ok(Ok(found)) => {
                     let found: HashMap<PlayerId, Stamp> = found.into_iter().collect();
                     for (player, told) in readers {
                         // Who went away needs no answer.
                         let _ = told.send(found.get(&player).copied());
                     }
                 }
-                Err(error) => {
+                Ok(Err(error)) => {
                     tracing::debug!(%error, "a read of many state tags failed: {} readers read their own", readers.len());
+                }
+                Err(_) => {
+                    let waited = STATEMENT_MAX.as_secs();
+                    tracing::warn!("a read of many state tags takes over {waited} s: {} readers read their own", readers.len());
                 }
             }
         }
     }
 
-    /// Takes those who wait; nothing, and this turn is over, when there is nobody.
+    /// Takes those who wait; nothing, and the next reader begins anew, when there is nobody.
     fn next(&self) -> Option<Vec<(PlayerId, oneshot::Sender<Option<Stamp>>)>> {
         let mut waiting = self.waiting();
         if waiting.readers.is_empty() {
-            waiting.under_way = waiting.under_way.saturating_sub(1);
+            waiting.is_under_way = false;
             return None;
         }
-        let count = waiting.readers.len().min(PLAYERS_MAX);
+        let count = waiting.readers.len().min(READERS_MAX);
         Some(waiting.readers.drain(..count).collect())
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reading for all. Where it breaks off, those who wait read their own, and the next reader begins anew.
+struct Turn<'s>(&'s Stamps);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0.waiting() = Waiting::default();
     }
 }

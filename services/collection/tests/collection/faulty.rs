@@ -1,6 +1,7 @@
 //! A store that fails where a law says: before, between and after the real one's steps.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -47,11 +48,18 @@ impl Fault {
 pub struct FaultyStore {
     store: Arc<dyn CollectionStore>,
     plan: Mutex<VecDeque<Fault>>,
+    /// Whether the next read of many tags never ends.
+    is_silent: AtomicBool,
 }
 
 impl FaultyStore {
     pub fn new(store: Arc<dyn CollectionStore>, faults: impl IntoIterator<Item = Fault>) -> Self {
-        Self { store, plan: Mutex::new(faults.into_iter().collect()) }
+        Self { store, plan: Mutex::new(faults.into_iter().collect()), is_silent: AtomicBool::new(false) }
+    }
+
+    /// A store of whose reads of many tags the first one never ends.
+    pub fn silent_once(store: Arc<dyn CollectionStore>) -> Self {
+        Self { is_silent: AtomicBool::new(true), ..Self::new(store, []) }
     }
 }
 
@@ -109,6 +117,13 @@ impl CollectionStore for FaultyStore {
 
     async fn stamp(&self, player: &PlayerId) -> Result<Option<Stamp>, StoreError> {
         self.store.stamp(player).await
+    }
+
+    async fn stamps(&self, players: &[PlayerId]) -> Result<Vec<(PlayerId, Stamp)>, StoreError> {
+        if self.is_silent.swap(false, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.store.stamps(players).await
     }
 
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {

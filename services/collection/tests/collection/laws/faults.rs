@@ -12,6 +12,7 @@ use crate::harness::{Shelf, answered, done, esprits, on_every_store, send};
 on_every_store!(
     every_failure_leaves_nothing_or_everything_and_one_answer,
     every_pair_of_failures_does_too,
+    a_read_for_many_that_never_ends_holds_nobody_up_for_ever,
     a_lost_answer_is_found_by_asking_again,
     contention_is_tried_three_times_and_then_said,
 );
@@ -109,4 +110,15 @@ async fn contention_is_tried_three_times_and_then_said(shelf: Shelf) {
         assert!(matches!(send(&collection, prepare(number, "p", 1)).await, Verdict::Stands { .. }));
     }
     shelf.assert_whole().await;
+}
+
+async fn a_read_for_many_that_never_ends_holds_nobody_up_for_ever(shelf: Shelf) {
+    // R-O5: one statement reads for all who wait, and its connection may die without a word.
+    let writer = shelf.copy().await;
+    done(&writer, prepare(1, "p", 1)).await;
+    let collection = shelf.copy_on(Arc::new(FaultyStore::silent_once(shelf.store().await)));
+    let [one, two] = [player("p"), player("q")];
+    let (first, second) = tokio::join!(collection.portrait(&one), collection.portrait(&two));
+    assert_eq!((first.unwrap().version, second.unwrap().version), (1, 0));
+    assert_eq!(collection.portrait(&one).await.unwrap().version, 1, "the next one is read for many again");
 }
