@@ -205,8 +205,8 @@ impl std::fmt::Debug for Secret {
 }
 
 impl Settings {
-    /// Threads that work on requests: half of the processors where nothing is said. Each further one costs the others wake-ups and locks, and the
-    /// database wants processors too.
+    /// Threads that work on requests, and as many for what is apart from them: half of the processors where nothing is said. Each further one costs
+    /// the others wake-ups and locks, and the database wants processors too.
     pub fn threads(&self) -> usize {
         let processors = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(|| processors().div_ceil(2), NonZeroUsize::get)

@@ -74,7 +74,7 @@ impl Running {
     ) -> Result<Started, Fault> {
         let GatewayPort { admin, listener: webhooks, .. } = port;
         let Port { catalog, address, listener, lock, door, .. } = admin;
-        let gateway = running::open::<Gateway>(settings, &catalog, peers).await?;
+        let gateway = running::open::<Gateway>(&self.background, settings, &catalog, peers).await?;
         let health = self.expect::<Gateway>(lock);
         let group = self.group::<Gateway>();
         let stop = group.stop.clone();

@@ -16,6 +16,7 @@ use crate::config::{Peers, Settings};
 use crate::fault::{Fault, chain};
 use crate::lock::{self, FileLock};
 
+mod background;
 mod collection;
 pub mod gateway;
 mod running;

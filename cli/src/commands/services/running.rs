@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::background::Background;
 use super::{Port, Service, Stops};
 use crate::config::{Peers, Settings};
 use crate::fault::Fault;
@@ -41,6 +42,7 @@ pub struct Running {
     signals: Signals,
     locks: Vec<FileLock>,
     pub(super) health: Health,
+    pub(super) background: Background,
 }
 
 /// Services that stop together.
@@ -66,7 +68,8 @@ impl Running {
         let drain_max = Duration::from_secs(settings.drain_seconds);
         let group = || Group { tasks: JoinSet::new(), stop: Stop { token: CancellationToken::new(), drain_max } };
         let groups = [group(), group(), group()];
-        Ok(Self { groups, signals: Signals::new()?, locks: Vec::new(), health: Health::new() })
+        let background = Background::new(settings.threads()).map_err(anyhow::Error::from)?;
+        Ok(Self { groups, signals: Signals::new()?, locks: Vec::new(), health: Health::new(), background })
     }
 
     /// Shows metrics and health by HTTP where the settings say so, until the endpoint is dropped.
@@ -95,7 +98,7 @@ impl Running {
         peers: &Peers,
     ) -> Result<Started, Fault> {
         let Port { catalog, address, listener, lock, door, .. } = port;
-        let service = open::<S>(settings, &catalog, peers).await?;
+        let service = open::<S>(&self.background, settings, &catalog, peers).await?;
         let health = self.expect::<S>(lock);
         let group = self.group::<S>();
         let (serving, is_serving) = oneshot::channel();
@@ -198,12 +201,13 @@ impl Group {
 
 /// Opens a service, and says what in the surroundings keeps it from that.
 pub(super) async fn open<S: Service>(
+    background: &Background,
     settings: &Settings,
     catalog: &std::path::Path,
     peers: &Peers,
 ) -> Result<S, Fault> {
     let database = S::database(settings)?;
-    let opened = S::open(settings, catalog.to_owned(), peers).await;
+    let opened = background.open(S::open(settings, catalog.to_owned(), peers)).await;
     opened.map_err(|trouble| trouble.into_fault(catalog, &database))
 }
 

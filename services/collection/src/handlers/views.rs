@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
 use auric_ids::PlayerId;
-use prost::bytes::Bytes;
+use bytes::Bytes;
 
 use super::figures;
 use super::stamps::Stamps;

@@ -59,12 +59,11 @@ impl WalletStore for SqliteStore {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
         let mut players = load::players(&mut transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
         let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
-        holds.iter().for_each(|row| keys.add_hold(&row.hold));
         // Those whom only a hold names.
-        let named: BTreeSet<&PlayerId> = players.iter().map(|(id, _)| id).collect();
-        let others: Vec<&PlayerId> = keys.players.iter().filter(|id| !named.contains(id)).collect();
-        let others = load::players(&mut transaction, &others).await?;
-        players.extend(others);
+        let of_holds = holds.iter().flat_map(|row| row.hold.balances()).map(|key| &key.player);
+        let others: BTreeSet<&PlayerId> = of_holds.filter(|player| !keys.players.contains(*player)).collect();
+        players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
+        holds.iter().for_each(|row| keys.add_hold(&row.hold));
         let opened =
             load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
         Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
