@@ -33,7 +33,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Generates the collection's server once more, with answers in which esprits are encoded already.
+/// Generates the collection's server once more, with pages of esprits that are encoded already.
 fn encoded_collection(mut descriptors: FileDescriptorSet, out: &Path) -> anyhow::Result<()> {
     let package = "auric.collection.v1";
     descriptors.file.retain(|file| file.package() == package);

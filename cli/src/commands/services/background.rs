@@ -20,7 +20,8 @@ impl Background {
     ///
     /// The system gives no threads.
     pub(super) fn new(threads: usize) -> std::io::Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(threads).thread_name("background").enable_all().build()?;
+        let runtime =
+            Builder::new_multi_thread().worker_threads(threads).thread_name("background").enable_all().build()?;
         Ok(Self(Some(runtime)))
     }
 

@@ -38,4 +38,4 @@ pub use part::{GRANT_MAX, Grant, Granted, Intent, Outcome, Part, state_of, word_
 pub use refusal::{BadField, Refusal};
 pub use stats::{Sheet, Stat, Stats, calculate_power, calculate_stat, sheet};
 pub use synergy::{Condition, Synergy, SynergyLine, TeamPower, Traits, team_power};
-pub use view::{Filter, Listed, Order, Portrait, Position, Profile, View};
+pub use view::{Filter, Listed, Order, Portrait, Position, Profile, Query, View};

@@ -69,6 +69,19 @@ pub enum Order {
     Name,
 }
 
+/// Which esprits are wanted at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// Of all, these.
+    pub filter: Filter,
+    /// In this order.
+    pub order: Order,
+    /// From behind this one on; absent from the first.
+    pub after: Option<Position>,
+    /// So many at most.
+    pub limit: usize,
+}
+
 /// An esprit's place in a list: they are in ascending order of these.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
@@ -113,8 +126,8 @@ pub struct View {
 /// Esprits of a list that are wanted at once.
 #[derive(Debug)]
 pub struct Listed<'a> {
-    /// Each with its place in the portrait.
-    pub esprits: Vec<(usize, &'a Esprit)>,
+    /// In the order that was asked for.
+    pub esprits: Vec<&'a Esprit>,
     /// How many there are on all pages together.
     pub total: usize,
     /// Where the last one stands, if there are more.
@@ -188,24 +201,25 @@ impl View {
         optimize(&candidates, &self.catalog.synergies, self.catalog.settings.team_size, NODES_MAX)
     }
 
-    /// The esprits that `filter` wants, in order, from behind `after` on: `limit` at most.
+    /// The esprits that `query` wants.
     #[must_use]
-    pub fn list(&self, filter: &Filter, order: Order, after: Option<&Position>, limit: usize) -> Listed<'_> {
-        if order == Order::Newest && *filter == Filter::default() {
-            return self.newest(after, limit);
+    pub fn list(&self, query: &Query) -> Listed<'_> {
+        let Query { filter, order, after, limit } = query;
+        if *order == Order::Newest && *filter == Filter::default() {
+            return self.newest(after.as_ref(), *limit);
         }
         let doubles = if filter.duplicates { self.doubles() } else { BTreeSet::new() };
         let all = self.portrait.esprits.iter().enumerate();
         let wanted = all.filter(|(_, esprit)| self.is_wanted(esprit, filter, &doubles));
-        let mut listed: Vec<(Position, (usize, &Esprit))> =
-            wanted.map(|(place, esprit)| (self.position(place, esprit, order), (place, esprit))).collect();
+        let mut listed: Vec<(Position, &Esprit)> =
+            wanted.map(|(place, esprit)| (self.position(place, esprit, *order), esprit)).collect();
         let total = listed.len();
         listed.sort_by(|(one, _), (other, _)| one.cmp(other));
         if let Some(after) = after {
             listed.retain(|(position, _)| position > after);
         }
-        let more = listed.len() > limit;
-        listed.truncate(limit);
+        let more = listed.len() > *limit;
+        listed.truncate(*limit);
         let last = listed.last().filter(|_| more).map(|(position, _)| position.clone());
         Listed { esprits: listed.into_iter().map(|(_, esprit)| esprit).collect(), total, last }
     }
@@ -214,9 +228,9 @@ impl View {
     fn newest(&self, after: Option<&Position>, limit: usize) -> Listed<'_> {
         let all = &self.portrait.esprits;
         let begin = after.map_or(0, |after| all.partition_point(|esprit| Position::newest(esprit) <= *after));
-        let esprits: Vec<(usize, &Esprit)> = all.iter().enumerate().skip(begin).take(limit).collect();
+        let esprits: Vec<&Esprit> = all.iter().skip(begin).take(limit).collect();
         let more = all.len().saturating_sub(begin) > limit;
-        let last = esprits.last().filter(|_| more).map(|(_, last)| Position::newest(last));
+        let last = esprits.last().filter(|_| more).map(|last| Position::newest(last));
         Listed { esprits, total: all.len(), last }
     }
 

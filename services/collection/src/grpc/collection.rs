@@ -64,13 +64,15 @@ impl CollectionService for Edge {
         let cursor = reads::list_cursor(&request);
         let list = reads::list(&request, &cursor)?;
         let seen = self.view(&list.player).await?;
-        let listed = seen.view.list(&list.filter, list.order, list.after.as_ref(), list.limit);
-        let encoded = |(place, esprit)| seen.encoded(place, |view| encode::esprit(esprit, view).encode_to_vec().into());
-        Ok(Response::new(ListEspritsResponse {
-            next_page_token: listed.last.map(|last| cursor.token(&last.to_string())).unwrap_or_default(),
-            esprits: listed.esprits.into_iter().map(encoded).collect(),
-            total_size: encode::int64(listed.total),
-        }))
+        let page = seen.page(&list.query, |view, listed| {
+            let page = api::ListEspritsResponse {
+                next_page_token: listed.last.map(|last| cursor.token(&last.to_string())).unwrap_or_default(),
+                total_size: encode::int64(listed.total),
+                esprits: listed.esprits.into_iter().map(|esprit| encode::esprit(esprit, view)).collect(),
+            };
+            page.encode_to_vec().into()
+        });
+        Ok(Response::new(ListEspritsResponse(page)))
     }
 
     async fn get_esprit(&self, request: Request<api::GetEspritRequest>) -> Answer<api::GetEspritResponse> {
@@ -157,7 +159,8 @@ impl CollectionService for Edge {
         let cursor = Cursor::of(&["equipment", &request.player_id]);
         let (player, after, limit) = reads::equipment(&request, &cursor)?;
         let seen = self.view(&player).await?;
-        let mut pieces = seen.view.portrait.pieces.iter().filter(|piece| after.as_ref().is_none_or(|after| piece.id > *after));
+        let mut pieces =
+            seen.view.portrait.pieces.iter().filter(|piece| after.as_ref().is_none_or(|after| piece.id > *after));
         let page: Vec<_> = pieces.by_ref().take(limit).collect();
         let last = page.last().filter(|_| pieces.next().is_some());
         Ok(Response::new(api::ListEquipmentResponse {

@@ -18,6 +18,9 @@ use crate::store::{CollectionStore, Stamp};
 /// Readers that one statement answers.
 const READERS_MAX: usize = 256;
 
+/// Turns of other tasks that a statement waits for at most.
+const TURNS_MAX: usize = 16;
+
 /// How long readers wait for a statement that others wait for too, before each reads its own: its connection may have died in silence.
 const STATEMENT_MAX: Duration = Duration::from_secs(1);
 
@@ -68,8 +71,7 @@ impl Stamps {
     async fn read_on(self) {
         let turn = Turn(&self);
         loop {
-            // Requests that have arrived, and only wait for their turn to be read, come along.
-            tokio::task::yield_now().await;
+            self.gather().await;
             let Some(readers) = self.next() else {
                 // It is over already; whoever came since has begun the next.
                 std::mem::forget(turn);
@@ -91,9 +93,25 @@ impl Stamps {
                 }
                 Err(_) => {
                     let waited = STATEMENT_MAX.as_secs();
-                    tracing::warn!("a read of many state tags takes over {waited} s: {} readers read their own", readers.len());
+                    tracing::warn!(
+                        "a read of many state tags takes over {waited} s: {} readers read their own",
+                        readers.len()
+                    );
                 }
             }
+        }
+    }
+
+    /// Lets those come along whose requests have arrived and only wait for their turn to be read: for as long as more of them do, and not for ever.
+    async fn gather(&self) {
+        let mut seen = 0;
+        for _ in 0..TURNS_MAX {
+            tokio::task::yield_now().await;
+            let waiting = self.waiting().readers.len();
+            if waiting == seen || waiting >= READERS_MAX {
+                return;
+            }
+            seen = waiting;
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use auric_db::StoreError;
@@ -14,11 +14,14 @@ use bytes::Bytes;
 
 use super::figures;
 use super::stamps::Stamps;
-use crate::domain::{Catalog, Portrait, Rules, View};
+use crate::domain::{Catalog, Listed, Portrait, Query, Rules, View};
 use crate::store::{CollectionStore, Stamp};
 
-/// Rows that are kept, of all players together, unless told otherwise: some 60 MB, and half a kilobyte more for each that is shown in lists.
+/// Rows that are kept, of all players together, unless told otherwise: some 60 MB, and as much again where all of them are shown in lists.
 pub const VIEWS_ROWS_MAX: usize = 200_000;
+
+/// Pages of one player that are kept encoded.
+const PAGES_MAX: usize = 32;
 
 /// Turns in which rows are read.
 const TURNS: u64 = 256;
@@ -33,27 +36,47 @@ pub struct Views {
     kept: Mutex<Kept>,
 }
 
-/// A view with the messages that were made of its esprits: one shows the same as long as the other is the newest.
+/// A view with the answers that were made of it: they say the same for as long as it is the newest.
 #[derive(Debug)]
 pub struct CachedView {
     /// What the player has.
     pub view: View,
-    encoded: OnceLock<Box<[OnceLock<Bytes>]>>,
+    pages: Mutex<VecDeque<Page>>,
+}
+
+/// A page of esprits, encoded.
+#[derive(Debug)]
+struct Page {
+    query: Query,
+    esprits: usize,
+    encoded: Bytes,
 }
 
 impl CachedView {
     fn new(portrait: Arc<Portrait>, catalog: Arc<Catalog>) -> Self {
-        Self { view: View::new(portrait, catalog), encoded: OnceLock::new() }
+        Self { view: View::new(portrait, catalog), pages: Mutex::default() }
     }
 
-    /// The message of the esprit at `place` in the portrait, made by `encode` the first time that it is wanted.
-    pub fn encoded(&self, place: usize, encode: impl FnOnce(&View) -> Bytes) -> Bytes {
-        let count = self.view.portrait.esprits.len();
-        let all = self.encoded.get_or_init(|| std::iter::repeat_with(OnceLock::new).take(count).collect());
-        match all.get(place) {
-            Some(kept) => kept.get_or_init(|| encode(&self.view)).clone(),
-            None => encode(&self.view),
+    /// The answer to `query`, made by `encode` of what is listed where it is not kept. As many esprits are kept encoded as there are, the last ones
+    /// that were asked for.
+    pub fn page(&self, query: &Query, encode: impl FnOnce(&View, Listed<'_>) -> Bytes) -> Bytes {
+        if let Some(page) = self.pages().iter().find(|page| page.query == *query) {
+            return page.encoded.clone();
         }
+        let listed = self.view.list(query);
+        let esprits = listed.esprits.len();
+        let encoded = encode(&self.view, listed);
+        let mut pages = self.pages();
+        pages.push_back(Page { query: query.clone(), esprits, encoded: encoded.clone() });
+        let mut kept: usize = pages.iter().map(|page| page.esprits).sum();
+        while kept > self.view.portrait.esprits.len() || pages.len() > PAGES_MAX {
+            kept = kept.saturating_sub(pages.pop_front().map_or(0, |page| page.esprits));
+        }
+        encoded
+    }
+
+    fn pages(&self) -> MutexGuard<'_, VecDeque<Page>> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -126,7 +149,7 @@ impl Views {
         usize::try_from(hash % TURNS).unwrap_or_default()
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

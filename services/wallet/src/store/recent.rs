@@ -146,7 +146,8 @@ impl Recent {
         // All three are in ascending order of players.
         for ((id, player), before) in journal.players.into_iter().zip(forgotten.0) {
             let before = before.filter(|before| before.head == player.loaded);
-            let mut now = before.unwrap_or_else(|| Remembered { head: player.head, rows: Vec::new(), holds: Vec::new() });
+            let mut now =
+                before.unwrap_or_else(|| Remembered { head: player.head, rows: Vec::new(), holds: Vec::new() });
             now.head = player.head;
             for (key, row) in up_to(&mut rows, |(key, _)| key.player <= id) {
                 if key.player == id {
@@ -318,7 +319,11 @@ mod tests {
 
     fn hold(name: &str, id: &str, state: HoldState, version: u64) -> HoldRow {
         let key = BalanceKey::plain(&name.parse().unwrap(), &"lumees".parse().unwrap());
-        let leg = HoldLeg { amount: Amount::new(5).unwrap(), from: vec![HeldPart { key, units: 5, generation: 0 }], to: None };
+        let leg = HoldLeg {
+            amount: Amount::new(5).unwrap(),
+            from: vec![HeldPart { key, units: 5, generation: 0 }],
+            to: None,
+        };
         let hold = Hold {
             id: id.parse().unwrap(),
             caller: "summon".parse().unwrap(),

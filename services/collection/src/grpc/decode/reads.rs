@@ -5,9 +5,10 @@ use auric_api::participant::v1 as participant;
 use auric_edge::{Cursor, Decoder};
 use auric_ids::{EquipmentId, EspritId, OperationId, PlayerId};
 use auric_twophase::Participation;
+use prost::Message as _;
 use tonic::Status;
 
-use crate::domain::{Filter, Order, Position};
+use crate::domain::{Filter, Order, Query};
 use crate::store::PartsQuery;
 
 /// Esprits that one comparison may name.
@@ -17,16 +18,13 @@ const COMPARED_MAX: usize = 10;
 /// Which esprits to list, and how.
 pub struct List {
     pub player: PlayerId,
-    pub filter: Filter,
-    pub order: Order,
-    pub after: Option<Position>,
-    pub limit: usize,
+    pub query: Query,
 }
 
 /// What binds the page tokens of a list together: every field but the page's own.
 pub fn list_cursor(request: &api::ListEspritsRequest) -> Cursor {
     let shown = api::ListEspritsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
-    Cursor::of(&["esprits", &format!("{shown:?}")])
+    Cursor::of(&["esprits", &hex::encode(shown.encode_to_vec())])
 }
 
 /// Which esprits, in which order, from where on.
@@ -64,7 +62,7 @@ pub fn list(request: &api::ListEspritsRequest, cursor: &Cursor) -> Result<List, 
     };
     let limit = usize::try_from(decoder.page_size(request.page_size)).unwrap_or(usize::MAX);
     let after = decoder.page_token(cursor, &request.page_token);
-    decoder.finish(player.map(|player| List { player, filter, order, after, limit }))
+    decoder.finish(player.map(|player| List { player, query: Query { filter, order, after, limit } }))
 }
 
 /// Whose.

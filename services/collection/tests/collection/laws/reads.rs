@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use auric_collection::Handlers;
-use auric_collection::domain::{Filter, Order, Portrait, Position, View};
+use auric_collection::domain::{Filter, Order, Portrait, Position, Query, View};
 use auric_collection::store::PartsQuery;
 use auric_ids::OperationId;
 use auric_twophase::Participation;
@@ -34,8 +34,8 @@ fn numbers(shelf: &Shelf, portrait: &Arc<Portrait>, filter: &Filter, order: Orde
     let view = View::new(Arc::clone(portrait), Arc::clone(&shelf.rules.catalog));
     let (mut numbers, mut after): (Vec<u64>, Option<Position>) = (Vec::new(), None);
     loop {
-        let page = view.list(filter, order, after.as_ref(), limit);
-        numbers.extend(page.esprits.iter().map(|(_, esprit)| esprit.number));
+        let page = view.list(&Query { filter: filter.clone(), order, after, limit });
+        numbers.extend(page.esprits.iter().map(|esprit| esprit.number));
         let Some(last) = page.last else {
             assert_eq!(page.total, numbers.len(), "the total counts all pages");
             return numbers;
@@ -69,12 +69,12 @@ async fn an_esprit_that_comes_while_paging_moves_no_other(shelf: Shelf) {
     bring(&collection, 1, "p", 5).await;
     let before = collection.portrait(&player("p")).await.unwrap();
     let early = View::new(before, Arc::clone(&shelf.rules.catalog));
-    let first = early.list(&Filter::default(), Order::Newest, None, 2);
+    let first = early.list(&Query { limit: 2, ..Query::default() });
     bring(&collection, 2, "p", 5).await;
     let after = collection.portrait(&player("p")).await.unwrap();
     let late = View::new(after, Arc::clone(&shelf.rules.catalog));
-    let second = late.list(&Filter::default(), Order::Newest, first.last.as_ref(), 2);
-    let numbers: Vec<u64> = first.esprits.iter().chain(&second.esprits).map(|(_, esprit)| esprit.number).collect();
+    let second = late.list(&Query { after: first.last, limit: 2, ..Query::default() });
+    let numbers: Vec<u64> = first.esprits.iter().chain(&second.esprits).map(|esprit| esprit.number).collect();
     assert_eq!(numbers, [5, 4, 3, 2]);
 }
 

@@ -85,7 +85,8 @@ impl PostgresStore {
 #[async_trait]
 impl WalletStore for PostgresStore {
     async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
-        let unplaced: Vec<&HoldId> = keys.holds.iter().filter(|(_, player)| player.is_none()).map(|(id, _)| id).collect();
+        let unplaced: Vec<&HoldId> =
+            keys.holds.iter().filter(|(_, player)| player.is_none()).map(|(id, _)| id).collect();
         for row in load::holds_of(&self.pool, &unplaced).await? {
             keys.add_hold(&row.hold);
         }

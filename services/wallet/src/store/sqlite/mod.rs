@@ -64,8 +64,7 @@ impl WalletStore for SqliteStore {
         let others: BTreeSet<&PlayerId> = of_holds.filter(|player| !keys.players.contains(*player)).collect();
         players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
         holds.iter().for_each(|row| keys.add_hold(&row.hold));
-        let opened =
-            load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
+        let opened = load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
         Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
     }
 
