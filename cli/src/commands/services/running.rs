@@ -207,7 +207,7 @@ pub(super) async fn open<S: Service>(
     peers: &Peers,
 ) -> Result<S, Fault> {
     let database = S::database(settings)?;
-    let opened = background.open(S::open(settings, catalog.to_owned(), peers)).await;
+    let opened = background.open(Box::pin(S::open(settings, catalog.to_owned(), peers))).await;
     opened.map_err(|trouble| trouble.into_fault(catalog, &database))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use auric_ids::{AssetId, HoldId, PlayerId, RetailTokenId};
 
-use super::{Action, Assets, EventKey, Guard, Hold, Mutation, MutationKey, PaymentKey, PaymentRow, Post};
+use super::{Action, Assets, EventKey, Guard, Hold, HoldRow, Mutation, MutationKey, PaymentKey, PaymentRow, Post};
 
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
 #[derive(Clone, Debug)]
@@ -105,10 +105,13 @@ impl BatchKeys {
         *named = named.take().or_else(|| player.cloned());
     }
 
-    /// Whether all players of `hold` are among those to lock.
-    #[must_use]
-    pub fn has_players_of(&self, hold: &Hold) -> bool {
-        hold.balances().all(|key| self.players.contains(&key.player))
+    /// Adds all that the ends of `holds` touch; tells whether their players were among those to lock before.
+    pub fn add_holds(&mut self, holds: &[HoldRow]) -> bool {
+        let named = self.players.len();
+        for row in holds {
+            self.add_hold(&row.hold);
+        }
+        self.players.len() == named
     }
 
     /// Adds all that the end of `hold` touches.

@@ -83,16 +83,14 @@ impl Reader {
 
 /// Writes the shipped catalog with a species "fox" of that name and strength.
 fn write(folder: &Path, name: &str, attack: u64) {
+    let fox = format!(
+        "[fox]\nname = \"{name}\"\nrarity = \"common\"\nelement = \"fire\"\nclass = \"striker\"\n\
+         base_stats = {{ hp = 70, attack = {attack}, defense = 8, speed = 11 }}\n"
+    );
     for file in ["rarities.toml", "collection.toml", "equipment.toml", "synergies.toml", "esprits.toml"] {
-        if let Ok(mut text) = std::fs::read_to_string(Path::new(GAME).join(file)) {
-            if file == "esprits.toml" {
-                text.push_str(&format!(
-                    "\n[fox]\nname = \"{name}\"\nrarity = \"common\"\nelement = \"fire\"\nclass = \"striker\"\n\
-                     base_stats = {{ hp = 70, attack = {attack}, defense = 8, speed = 11 }}\n"
-                ));
-            }
-            std::fs::write(folder.join(file), text).unwrap();
-        }
+        let Ok(shipped) = std::fs::read_to_string(Path::new(GAME).join(file)) else { continue };
+        let text = if file == "esprits.toml" { format!("{shipped}\n{fox}") } else { shipped };
+        std::fs::write(folder.join(file), text).unwrap();
     }
 }
 

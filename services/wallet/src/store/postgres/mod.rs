@@ -87,17 +87,13 @@ impl WalletStore for PostgresStore {
     async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
         let unplaced: Vec<&HoldId> =
             keys.holds.iter().filter(|(_, player)| player.is_none()).map(|(id, _)| id).collect();
-        for row in load::holds_of(&self.pool, &unplaced).await? {
-            keys.add_hold(&row.hold);
-        }
+        keys.add_holds(&load::holds_of(&self.pool, &unplaced).await?);
         // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
         loop {
             let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
             let (mut transaction, players) = self.begin_locked(&names).await?;
             let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
-            let all_locked = holds.iter().all(|row| keys.has_players_of(&row.hold));
-            holds.iter().for_each(|row| keys.add_hold(&row.hold));
-            if !all_locked {
+            if !keys.add_holds(&holds) {
                 transaction.rollback().traced(sql("ROLLBACK")).await?;
                 continue;
             }

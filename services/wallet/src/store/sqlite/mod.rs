@@ -63,7 +63,7 @@ impl WalletStore for SqliteStore {
         let of_holds = holds.iter().flat_map(|row| row.hold.balances()).map(|key| &key.player);
         let others: BTreeSet<&PlayerId> = of_holds.filter(|player| !keys.players.contains(*player)).collect();
         players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
-        holds.iter().for_each(|row| keys.add_hold(&row.hold));
+        keys.add_holds(&holds);
         let opened = load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
         Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
     }
