@@ -21,9 +21,14 @@ pub struct List {
     pub query: Query,
 }
 
-/// What binds the page tokens of a list together: every field but the page's own.
+/// What binds the page tokens of a list together: every field but the page's own. Requests that mean the same have the same, since they are answered
+/// by the same kept page.
 pub fn list_cursor(request: &api::ListEspritsRequest) -> Cursor {
-    let shown = api::ListEspritsRequest { page_size: 0, page_token: String::new(), ..request.clone() };
+    let order = match request.order() {
+        api::EspritOrder::Unspecified => api::EspritOrder::Newest.into(),
+        _ => request.order,
+    };
+    let shown = api::ListEspritsRequest { page_size: 0, page_token: String::new(), order, ..request.clone() };
     Cursor::of(&["esprits", &hex::encode(shown.encode_to_vec())])
 }
 

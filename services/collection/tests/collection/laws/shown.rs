@@ -42,11 +42,17 @@ impl Reader {
         ];
         let mut lists = Vec::new();
         for ask in asks {
-            for order in [api::EspritOrder::Newest, api::EspritOrder::Power, api::EspritOrder::Name] {
+            // The first two mean the same, and must go on with each other's page tokens.
+            for order in [
+                api::EspritOrder::Newest,
+                api::EspritOrder::Unspecified,
+                api::EspritOrder::Power,
+                api::EspritOrder::Name,
+            ] {
                 let ask = api::ListEspritsRequest {
                     player_id: "p".to_owned(),
                     order: order.into(),
-                    page_size: if order == api::EspritOrder::Newest { 3 } else { 2 },
+                    page_size: 2,
                     ..ask.clone()
                 };
                 lists.push(self.pages(ask).await);
