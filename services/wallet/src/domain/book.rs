@@ -332,19 +332,18 @@ impl Book {
 
     /// Whether each of the changed balances that [follow](Row::follows_head) their player's head has a head that moved on.
     fn heads_follow(&self, changed: &BTreeSet<BalanceKey>) -> bool {
-        changed.iter().filter(|key| self.row(key).follows_head(key)).all(|key| {
-            let player = self.player(&key.player);
-            player.head.number > player.loaded.number
-        })
+        changed.iter().filter(|key| self.row(key).follows_head(key)).all(|key| self.has_moved(&key.player))
     }
 
     /// Whether each of the changed holds has players whose heads moved on; a tombstone has none.
     fn players_of_holds_moved(&self, changed: &BTreeSet<HoldId>) -> bool {
         let holds = changed.iter().filter_map(|id| self.hold(id));
-        holds.flat_map(Hold::balances).all(|key| {
-            let player = self.player(&key.player);
-            player.head.number > player.loaded.number
-        })
+        holds.flat_map(Hold::balances).all(|key| self.has_moved(&key.player))
+    }
+
+    fn has_moved(&self, player: &PlayerId) -> bool {
+        let player = self.player(player);
+        player.head.number > player.loaded.number
     }
 
     /// Closes the book: what is to be written.

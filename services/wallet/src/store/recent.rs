@@ -39,7 +39,7 @@ struct Kept {
 }
 
 /// What one player has, as it is under `head`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Remembered {
     head: Head,
     rows: Vec<(AssetId, Row)>,
@@ -145,10 +145,8 @@ impl Recent {
         let mut kept = self.kept();
         // All three are in ascending order of players.
         for ((id, player), before) in journal.players.into_iter().zip(forgotten.0) {
-            let before = before.filter(|before| before.head == player.loaded);
-            let mut now =
-                before.unwrap_or_else(|| Remembered { head: player.head, rows: Vec::new(), holds: Vec::new() });
-            now.head = player.head;
+            let before = before.filter(|before| before.head == player.loaded).unwrap_or_default();
+            let mut now = Remembered { head: player.head, ..before };
             for (key, row) in up_to(&mut rows, |(key, _)| key.player <= id) {
                 if key.player == id {
                     now.rows.retain(|(asset, _)| *asset != key.asset);
