@@ -7,6 +7,15 @@ use auric_ids::{AssetId, HoldId, PlayerId, RetailTokenId};
 
 use super::{Action, Assets, EventKey, Guard, Hold, HoldRow, Mutation, MutationKey, PaymentKey, PaymentRow, Post};
 
+/// How a batch names a hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HoldKey {
+    /// The player that a request names, if one does.
+    pub player: Option<PlayerId>,
+    /// Whether all that is asked is to make it, so that it is new unless a request comes twice.
+    pub is_made: bool,
+}
+
 /// What a batch may touch: the store locks the players and loads the rest, each in ascending order.
 #[derive(Clone, Debug)]
 pub struct BatchKeys {
@@ -16,8 +25,8 @@ pub struct BatchKeys {
     pub assets: BTreeSet<(PlayerId, AssetId)>,
     /// Keys to look up.
     pub mutations: BTreeSet<MutationKey>,
-    /// Holds to load, each with the player that the request names, if it does. All players of a hold are locked before it is decided on.
-    pub holds: BTreeMap<HoldId, Option<PlayerId>>,
+    /// Holds to load. All players of a hold are locked before it is decided on.
+    pub holds: BTreeMap<HoldId, HoldKey>,
     /// Claims to look up.
     pub guards: BTreeSet<Guard>,
     /// Payments to load, with the retail token of each.
@@ -64,10 +73,10 @@ impl BatchKeys {
                 for end in reserve.legs.iter().flat_map(|leg| leg.from.iter().chain(&leg.to)) {
                     self.touch(&end.player, &end.asset);
                 }
-                self.add_hold_of(&reserve.hold, reserve.players().next());
+                self.add_hold_of(&reserve.hold, reserve.players().next(), true);
             }
-            Action::Commit(commit) => self.add_hold_of(&commit.hold, commit.player.as_ref()),
-            Action::Release(release) => self.add_hold_of(&release.hold, release.player.as_ref()),
+            Action::Commit(commit) => self.add_hold_of(&commit.hold, commit.player.as_ref(), false),
+            Action::Release(release) => self.add_hold_of(&release.hold, release.player.as_ref(), false),
             Action::SpendStatPoints(spend) => {
                 let Some(progression) = self.catalog.progression() else { return };
                 let assets = [Some(&progression.stat_points), progression.stats.get(&spend.stat)];
@@ -100,9 +109,11 @@ impl BatchKeys {
         self.touch(player, asset);
     }
 
-    fn add_hold_of(&mut self, hold: &HoldId, player: Option<&PlayerId>) {
-        let named = self.holds.entry(hold.clone()).or_default();
-        *named = named.take().or_else(|| player.cloned());
+    fn add_hold_of(&mut self, hold: &HoldId, player: Option<&PlayerId>, is_made: bool) {
+        let first = HoldKey { player: player.cloned(), is_made };
+        let named = self.holds.entry(hold.clone()).or_insert(first);
+        named.is_made &= is_made;
+        named.player = named.player.take().or_else(|| player.cloned());
     }
 
     /// Adds all that the ends of `holds` touch; tells whether their players were among those to lock before.

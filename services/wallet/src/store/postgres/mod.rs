@@ -1,9 +1,11 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
 //! A batch that writes takes these round trips, whatever its size: BEGIN; lock players and read their heads; read clock and keys; read the balances
-//! that are not remembered (`recent`); write keys, entries, balances, heads, counters, what happened; COMMIT. Holds that are not remembered, and claims,
-//! add a read and a write each, to the batches that have some. Locks are taken in ascending player order, keys are inserted in ascending order.
+//! that are not remembered (`recent`); write heads, keys, entries, balances, counters, what happened; COMMIT. Holds that are not remembered, and claims,
+//! add a read and a write each, to the batches that have some. Where all is remembered, nothing is read but clock and keys, and the heads' writing is
+//! the lock. Locks are taken in ascending player order, keys are inserted in ascending order.
 
+mod batch;
 mod load;
 mod paid;
 mod told;
@@ -18,7 +20,6 @@ use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
-use sqlx::{Postgres, Transaction};
 
 use super::recent::Recent;
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
@@ -26,9 +27,7 @@ use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
 };
-use crate::domain::{
-    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Player, Record, RetailToken,
-};
+use crate::domain::{BatchKeys, Book, Entry, EventKey, EventRow, MutationKey, PaymentKey, Record, RetailToken};
 
 /// Several reads of one moment.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -40,66 +39,19 @@ pub struct PostgresStore {
     recent: Arc<Recent>,
 }
 
-struct PostgresTx {
-    transaction: Transaction<'static, Postgres>,
-    recent: Arc<Recent>,
-}
-
 impl PostgresStore {
     /// The store on a connected, migrated database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         Self { pool, recent: Arc::default() }
     }
-
-    /// Begins, and locks the players of those names, which are in ascending order.
-    ///
-    /// A player that was never seen is made by a transaction of its own, so that no lock is held while a row is inserted: an insert that
-    /// waits for another copy's insert while it holds locks could close a circle.
-    async fn begin_locked(
-        &self,
-        names: &[&str],
-    ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
-        loop {
-            let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-            let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
-            if players.len() == names.len() {
-                return Ok((transaction, players));
-            }
-            transaction.rollback().traced(sql("ROLLBACK")).await?;
-            sqlx::query(
-                "INSERT INTO players (player_id)
-                 SELECT wanted.player_id
-                 FROM unnest($1::text[]) AS wanted (player_id)
-                 ORDER BY wanted.player_id
-                 ON CONFLICT (player_id) DO NOTHING",
-            )
-            .bind(names)
-            .execute(&self.pool)
-            .traced(sql("INSERT players"))
-            .await?;
-        }
-    }
 }
 
 #[async_trait]
 impl WalletStore for PostgresStore {
-    async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
-        let unplaced: Vec<&HoldId> =
-            keys.holds.iter().filter(|(_, player)| player.is_none()).map(|(id, _)| id).collect();
-        keys.add_holds(&load::holds_of(&self.pool, &unplaced).await?);
-        // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
-        loop {
-            let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-            let (mut transaction, players) = self.begin_locked(&names).await?;
-            let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
-            if !keys.add_holds(&holds) {
-                transaction.rollback().traced(sql("ROLLBACK")).await?;
-                continue;
-            }
-            let opened = load::book(&mut transaction, &keys, (players, holds), &self.recent).await?;
-            return Ok((Book::new(opened), Box::new(PostgresTx { transaction, recent: Arc::clone(&self.recent) })));
-        }
+    async fn open(&self, keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
+        let (book, transaction) = self.open_batch(keys).await?;
+        Ok((book, Box::new(transaction)))
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
@@ -356,23 +308,6 @@ impl WalletStore for PostgresStore {
 
     async fn close(&self) {
         self.pool.close().await;
-    }
-}
-
-#[async_trait]
-impl WalletTx for PostgresTx {
-    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
-        if journal.is_empty() {
-            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
-            return Ok(());
-        }
-        // Whatever goes wrong, what was remembered may have been what was wrong.
-        let remembered = self.recent.forget(&journal);
-        write::journal(&mut self.transaction, &journal, slot).await?;
-        // From here on a failure says nothing about the outcome.
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(remembered, journal);
-        Ok(())
     }
 }
 

@@ -15,8 +15,12 @@ use crate::store::rows::{bigint, context_text, first_player, other_players, text
 
 type Tx = Transaction<'static, Postgres>;
 
-/// Writes everything: keys first, so that a copy that used one stops the batch before it has written anything else.
+/// Writes everything: heads first, in ascending order, which locks them where they are not locked yet; then keys, so that a copy that used one stops the
+/// batch before it has written the rest.
 pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+    if !journal.players.is_empty() {
+        players(transaction, &journal.players).await?;
+    }
     if !journal.records.is_empty() {
         records(transaction, &journal.records).await?;
     }
@@ -32,9 +36,6 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
     }
     if !journal.balances.is_empty() {
         balances(transaction, journal).await?;
-    }
-    if !journal.players.is_empty() {
-        players(transaction, &journal.players).await?;
     }
     if !journal.flows.is_empty() {
         flows(transaction, journal, slot).await?;

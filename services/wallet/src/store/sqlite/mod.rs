@@ -4,13 +4,13 @@
 //! What every batch reads and writes is bound value by value, up to 128 rows a statement (`many`). What few batches have is passed as one JSON array a
 //! table and walked by `json_each`.
 
+mod batch;
 mod load;
 mod many;
 mod paid;
 mod told;
 mod write;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,7 +20,6 @@ use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::{Clock, Timestamp};
 use serde_json::Value;
-use sqlx::{Sqlite, Transaction};
 
 use super::recent::Recent;
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
@@ -28,20 +27,13 @@ use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
 };
-use crate::domain::{
-    BatchKeys, Book, Entry, EventKey, EventRow, Journal, MutationKey, PaymentKey, Record, RetailToken,
-};
+use crate::domain::{BatchKeys, Book, Entry, EventKey, EventRow, MutationKey, PaymentKey, Record, RetailToken};
 
 /// The ledger in a SQLite file.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
     database: SqliteDatabase,
     clock: Arc<dyn Clock>,
-    recent: Arc<Recent>,
-}
-
-struct SqliteTx {
-    transaction: Transaction<'static, Sqlite>,
     recent: Arc<Recent>,
 }
 
@@ -55,17 +47,9 @@ impl SqliteStore {
 
 #[async_trait]
 impl WalletStore for SqliteStore {
-    async fn open(&self, mut keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
-        let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
-        let mut players = load::players(&mut transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
-        let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
-        // Those whom only a hold names.
-        let of_holds = holds.iter().flat_map(|row| row.hold.balances()).map(|key| &key.player);
-        let others: BTreeSet<&PlayerId> = of_holds.filter(|player| !keys.players.contains(*player)).collect();
-        players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
-        keys.add_holds(&holds);
-        let opened = load::book(&mut transaction, &keys, (players, holds), self.clock.now(), &self.recent).await?;
-        Ok((Book::new(opened), Box::new(SqliteTx { transaction, recent: Arc::clone(&self.recent) })))
+    async fn open(&self, keys: BatchKeys) -> Result<(Book, Box<dyn WalletTx>), StoreError> {
+        let (book, transaction) = self.open_batch(keys).await?;
+        Ok((book, Box::new(transaction)))
     }
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
@@ -329,22 +313,6 @@ impl WalletStore for SqliteStore {
     async fn close(&self) {
         self.database.readers.close().await;
         self.database.writer.close().await;
-    }
-}
-
-#[async_trait]
-impl WalletTx for SqliteTx {
-    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
-        if journal.is_empty() {
-            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
-            return Ok(());
-        }
-        // Whatever goes wrong, what was remembered may have been what was wrong.
-        let remembered = self.recent.forget(&journal);
-        write::journal(&mut self.transaction, &journal, slot).await?;
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(remembered, journal);
-        Ok(())
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use auric_db::{Contention, StoreError};
 use auric_wallet::Handlers;
-use auric_wallet::domain::{BatchKeys, Leg, Unstored, Verdict};
+use auric_wallet::domain::{BatchKeys, Book, Leg, Mutation, Unstored, Verdict};
+use auric_wallet::store::{WalletStore, WalletTx};
 use futures::future::join_all;
 
 use crate::asks::{commit, held, of_player, release, reserve};
@@ -19,6 +21,8 @@ on_every_store!(
     a_balance_that_changed_while_its_lock_was_waited_for_is_seen,
     what_another_copy_wrote_is_seen_by_one_that_remembers_otherwise,
     a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it,
+    a_hold_that_another_copy_made_is_found_by_a_reserve_that_is_refused,
+    a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
 );
@@ -28,7 +32,7 @@ async fn copies(ledger: &Ledger) -> Vec<Arc<Handlers>> {
 }
 
 /// Sends one mutation a task, dealt out over the copies.
-async fn storm(copies: &[Arc<Handlers>], mutations: Vec<auric_wallet::domain::Mutation>) -> Vec<Verdict> {
+async fn storm(copies: &[Arc<Handlers>], mutations: Vec<Mutation>) -> Vec<Verdict> {
     let mut tasks = tokio::task::JoinSet::new();
     for (index, mutation) in mutations.into_iter().enumerate() {
         let wallet = Arc::clone(&copies[index % copies.len()]);
@@ -80,6 +84,65 @@ async fn a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it(ledger:
         outcome(one, of_player("p", release(&format!("release-{turn}"), &never))).await.unwrap();
     }
     assert_books_agree(&copies[0]).await;
+}
+
+async fn a_hold_that_another_copy_made_is_found_by_a_reserve_that_is_refused(ledger: Ledger) {
+    // R-W6, R-O5: who remembers the player takes a hold that is to be made for absent. A refusal inserts nothing that could show that it is not.
+    let copies = copies(&ledger).await;
+    let (one, other) = (&copies[0], &copies[1 % copies.len()]);
+    outcome(one, post("fund-p", vec![credit("p", "lumees", 5)])).await.unwrap();
+    outcome(other, post("fund-q", vec![credit("q", "lumees", 5)])).await.unwrap();
+    outcome(other, reserve("first", "h", vec![held("q", "lumees", 5)])).await.unwrap();
+    let refused = outcome(one, reserve("second", "h", vec![held("p", "lumees", 6)])).await.unwrap_err();
+    assert_eq!(refused.reason(), "HOLD_ID_REUSED");
+    let refused = outcome(one, reserve("third", "h", vec![held("p", "lumees", 5)])).await.unwrap_err();
+    assert_eq!(refused.reason(), "HOLD_ID_REUSED");
+    assert_eq!(available(one, "p", "lumees").await, 5);
+    assert_books_agree(one).await;
+}
+
+async fn a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing(ledger: Ledger) {
+    // R-W4, R-O5: a batch of which all is remembered is decided before anything is locked. Another copy writes between that and the commit: nothing
+    // of the batch is written, be it a success of both players or a refusal that was true until then.
+    if ledger.copies() == 1 {
+        return;
+    }
+    let wallet = ledger.copy().await;
+    let fund = |key: &str| post(key, vec![credit("p", "lumees", 10), credit("q", "lumees", 10)]);
+    let spend = |key: &str, units| post(key, vec![debit("p", "lumees", units), debit("q", "lumees", 1)]);
+    for late in [spend("both", 1), spend("refused", 1_000)] {
+        let store = ledger.store().await;
+        run(&ledger, store.as_ref(), &fund(&format!("fund-{}", late.key.key))).await.unwrap();
+        let (mut book, transaction) = open(&ledger, store.as_ref(), &late).await;
+        let meanwhile = post(&format!("before-{}", late.key.key), vec![credit("p", "lumees", 1)]);
+        outcome(&wallet, meanwhile).await.unwrap();
+        auric_wallet::domain::decide(&mut book, &ledger.rules, &late);
+        let committed = transaction.commit(book.into_journal(), 0).await;
+        assert!(matches!(committed, Err(StoreError::Contended(Contention::Version, _))), "{committed:?}");
+        assert!(store.mutation(&late.key).await.unwrap().is_none(), "{late:?}");
+        // Whoever was wrong looks behind the locks for a while: the others wait.
+        run(&ledger, store.as_ref(), &late).await.unwrap();
+        let (_, lock) = open(&ledger, store.as_ref(), &fund("locked")).await;
+        let waits = post(&format!("after-{}", late.key.key), vec![credit("p", "lumees", 1)]);
+        let (waited, ()) = tokio::join!(outcome(&wallet, waits), async {
+            ledger.wait_for_a_waiter().await;
+            drop(lock);
+        });
+        waited.unwrap();
+    }
+    assert_books_agree(&wallet).await;
+}
+
+async fn open(ledger: &Ledger, store: &dyn WalletStore, mutation: &Mutation) -> (Book, Box<dyn WalletTx>) {
+    let mut keys = BatchKeys::new(&ledger.rules.assets);
+    keys.add(mutation);
+    store.open(keys).await.unwrap()
+}
+
+async fn run(ledger: &Ledger, store: &dyn WalletStore, mutation: &Mutation) -> Result<(), StoreError> {
+    let (mut book, transaction) = open(ledger, store, mutation).await;
+    auric_wallet::domain::decide(&mut book, &ledger.rules, mutation);
+    transaction.commit(book.into_journal(), 0).await
 }
 
 pub(super) async fn twenty_parallel_debits_of_one_from_ten_leave_zero(ledger: Ledger) {
@@ -151,9 +214,7 @@ async fn a_balance_that_changed_while_its_lock_was_waited_for_is_seen(ledger: Le
     outcome(&wallet, post("fund", vec![credit("p", "lumees", 100)])).await.unwrap();
 
     let spend = post("spend", vec![debit("p", "lumees", 100)]);
-    let mut keys = BatchKeys::new(&ledger.rules.assets);
-    keys.add(&spend);
-    let (mut book, transaction) = ledger.store().await.open(keys).await.unwrap();
+    let (mut book, transaction) = open(&ledger, ledger.store().await.as_ref(), &spend).await;
     let mut late = tokio::task::JoinSet::new();
     late.spawn({
         let wallet = ledger.copy().await;

@@ -7,12 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auric_catalog::CatalogHash;
+use auric_db::{Contention, StoreError};
 use auric_ids::{AssetId, PlayerId};
 use auric_time::Timestamp;
 use auric_wallet::domain::{
     Asset, AssetKind, Assets, Balance, BatchKeys, Book, Mutation, MutationKey, Outcome, Progression, Recharging,
     Rejection, Rules, Unstored, Verdict, decide, view,
 };
+use auric_wallet::store::WalletStore;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
@@ -62,18 +64,30 @@ async fn the_stores_keep_what_the_engine_decides(mut ledger: Ledger) {
             let Some((batch, at)) = against.take(step) else { continue };
             ledger.set_clock(at).await;
             let rules = against.rules();
-            let (mut book, transaction) = store.open(keys(&rules, &batch)).await.unwrap();
-            for mutation in &batch {
-                let verdict = decide(&mut book, &rules, mutation);
+            for (mutation, verdict) in batch.iter().zip(decided(store.as_ref(), &rules, &batch).await) {
                 against.compare(mutation, &verdict);
             }
-            transaction.commit(book.into_journal(), 0).await.unwrap();
             let players = histories::players(number);
             against.compare_views_of(&players, store.view(&views(&rules, &players)).await.unwrap());
         }
     }
     ledger.rules = against_rules(0);
     assert_books_agree(&ledger.copy().await).await;
+}
+
+/// Decides a batch as a lane does: again where it was decided on what was remembered, and was not so. There is no second copy, so that this happens
+/// where a hold is made that is there already, and never twice.
+async fn decided(store: &dyn WalletStore, rules: &Rules, batch: &[Mutation]) -> Vec<Verdict> {
+    for _ in 0..2 {
+        let (mut book, transaction) = store.open(keys(rules, batch)).await.unwrap();
+        let verdicts = batch.iter().map(|mutation| decide(&mut book, rules, mutation)).collect();
+        match transaction.commit(book.into_journal(), 0).await {
+            Ok(()) => return verdicts,
+            Err(StoreError::Contended(Contention::Duplicate, _)) => {}
+            Err(error) => panic!("{batch:?}: {error}"),
+        }
+    }
+    panic!("a batch is decided behind the locks once its memory was wrong: {batch:?}");
 }
 
 /// The model beside the engine, and what the engine answered.

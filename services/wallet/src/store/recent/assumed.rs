@@ -1,0 +1,72 @@
+//! What a batch is decided on before anything is locked.
+
+use auric_db::{Contention, StoreError};
+use auric_ids::{HoldId, PlayerId};
+
+use crate::domain::{HoldRow, Journal, Opened, Player};
+
+/// Players and holds as they are remembered.
+///
+/// Whoever writes a player's head over the one that was remembered has tested it, and has the lock. What is not written is to be tested by itself,
+/// behind the locks, before anything is written: a refusal must be as true as a success.
+#[derive(Clone, Debug)]
+pub struct Assumed {
+    /// Everyone of the batch, in ascending order.
+    pub players: Vec<(PlayerId, Player)>,
+    /// Open holds that the batch ends.
+    pub holds: Vec<HoldRow>,
+    /// Holds that the batch makes: not there yet.
+    absent: Vec<HoldId>,
+}
+
+impl Assumed {
+    pub(super) fn new(players: Vec<(PlayerId, Player)>, holds: Vec<HoldRow>, absent: Vec<HoldId>) -> Self {
+        Self { players, holds, absent }
+    }
+
+    /// Whether `opened`, which was read beside it, can be decided on before the heads are tested: a balance that changes without its player's head is
+    /// only as it is behind the locks.
+    pub fn suffices(opened: &Opened) -> bool {
+        opened.balances.iter().all(|(key, row)| row.follows_head(key))
+    }
+
+    /// Whether the journal writes over the head of everyone, and so tests them all.
+    pub fn is_tested_by(&self, journal: &Journal) -> bool {
+        journal.players.len() == self.players.len()
+    }
+
+    /// The holds that were taken for absent and are not written: whoever inserts one finds out.
+    pub fn untested_holds(&self, journal: &Journal) -> Vec<&HoldId> {
+        // Both are in ascending order.
+        let written = |id: &HoldId| journal.holds.binary_search_by(|row| row.hold.id.cmp(id)).is_ok();
+        self.absent.iter().filter(|id| !written(id)).collect()
+    }
+
+    /// Compares the [holds that nobody tested](Self::untested_holds) with those of them that are there after all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Contended`] when there is one.
+    pub fn compare_holds(there: &[HoldRow]) -> Result<(), StoreError> {
+        let Some(row) = there.first() else { return Ok(()) };
+        let message = format!("the hold {} is there already", row.hold.id);
+        Err(StoreError::Contended(Contention::Duplicate, sqlx::Error::Protocol(message)))
+    }
+
+    /// Compares the players as they were read behind the locks, in ascending order too.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Contended`] when somebody's head has moved.
+    pub fn compare(&self, read: &[(PlayerId, Player)]) -> Result<(), StoreError> {
+        let same = |((id, player), (other, now)): &(&(PlayerId, Player), &(PlayerId, Player))| {
+            id == other && player.loaded == now.loaded
+        };
+        let as_remembered = self.players.iter().zip(read).filter(same).count();
+        if as_remembered == self.players.len() {
+            return Ok(());
+        }
+        let as_remembered = u64::try_from(as_remembered).unwrap_or_default();
+        Err(StoreError::version(self.players.len(), as_remembered))
+    }
+}

@@ -1,0 +1,277 @@
+//! Balances and open holds of players of whom was written lately, so that the next batch about them need not read them again.
+//!
+//! A balance that has no pool and does not recharge changes only together with its player's head: each change is an entry, and the entry's hash is
+//! chained into the head. So does a hold of one player: making and ending it are entries of the player. So the head, which every batch reads behind the
+//! player's lock, tells whether what is remembered is what is stored: equal heads are equal histories, whichever copy wrote last. Nothing is
+//! invalidated, and nothing is believed under another head. Where another hand wrote past the ledger, and counted the version up that every row is
+//! written over, the batch is refused by the database, all that it remembered is dropped, and it is read anew; where only units were changed, the next
+//! change of that balance puts back what the ledger says.
+//!
+//! The heads are remembered too. A batch of whom all is remembered is decided on that before anything is locked, and its [commit](Assumed) finds out
+//! whether the heads are still the same.
+
+mod assumed;
+#[cfg(test)]
+mod tests;
+
+use std::iter::Peekable;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use auric_db::{Contention, StoreError};
+use auric_ids::{AssetId, HoldId, PlayerId};
+use auric_time::Timestamp;
+use hashlink::LruCache;
+
+use crate::domain::{BalanceKey, BatchKeys, Head, HoldKey, HoldRow, Journal, Player, Row};
+
+pub use assumed::Assumed;
+
+/// What is remembered at most, in weights, of which the players that were not touched for the longest time are forgotten first: some 20 MB.
+const WEIGHT_MAX: usize = 65_536;
+
+/// What a hold weighs, where a player with some balances weighs 1.
+const HOLD_WEIGHT: usize = 4;
+
+/// Balances of one player that are remembered, and open holds.
+const BALANCES_MAX: usize = 16;
+const HOLDS_MAX: usize = 64;
+
+/// Batches that lock and read after one that remembered what was no longer so: other copies write to the same players.
+const DOUBT: u32 = 64;
+
+/// What was written lately.
+#[derive(Debug)]
+pub struct Recent {
+    weight_max: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    players: LruCache<PlayerId, Remembered>,
+    weight: usize,
+    /// Batches to come that lock and read before they decide.
+    doubt: u32,
+}
+
+/// What one player has, as it is under `head`.
+#[derive(Clone, Debug, Default)]
+struct Remembered {
+    head: Head,
+    next_expiry: Option<Timestamp>,
+    rows: Vec<(AssetId, Row)>,
+    /// Open holds that have no other player.
+    holds: Vec<HoldRow>,
+}
+
+/// What was remembered of the players of a journal, in their order.
+#[derive(Debug)]
+#[must_use = "what is not kept again stays forgotten"]
+pub struct Forgotten(Vec<Option<Remembered>>);
+
+/// What is known without a look, and what must be looked up.
+#[derive(Debug)]
+pub struct Known<K, W> {
+    /// What is known under the heads that were asked for.
+    pub rows: Vec<K>,
+    /// All else.
+    pub rest: Vec<W>,
+}
+
+/// The heads of players, as they were read behind their locks.
+struct Heads<'p>(Vec<(&'p PlayerId, Head)>);
+
+impl<'p> Heads<'p> {
+    fn of(players: &'p [(PlayerId, Player)]) -> Self {
+        let mut heads: Vec<_> = players.iter().map(|(id, player)| (id, player.loaded)).collect();
+        heads.sort_unstable_by_key(|(id, _)| *id);
+        Self(heads)
+    }
+
+    fn get(&self, player: &PlayerId) -> Option<Head> {
+        self.0.binary_search_by_key(&player, |(id, _)| id).ok().map(|at| self.0[at].1)
+    }
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self::of_at_most(WEIGHT_MAX)
+    }
+}
+
+impl Recent {
+    /// Remembers nothing: for those who hold no lock.
+    pub fn of_nothing() -> Self {
+        Self::of_at_most(0)
+    }
+
+    fn of_at_most(weight_max: usize) -> Self {
+        let kept = Kept { players: LruCache::new_unbounded(), weight: 0, doubt: 0 };
+        Self { weight_max, kept: Mutex::new(kept) }
+    }
+
+    /// Tells which of the balances that `keys` names are known of `players`, whose heads were read behind their locks.
+    pub fn balances<'k>(
+        &self,
+        players: &[(PlayerId, Player)],
+        keys: &'k BatchKeys,
+    ) -> Known<(BalanceKey, Row), &'k (PlayerId, AssetId)> {
+        let mut known = Known { rows: Vec::with_capacity(keys.assets.len()), rest: Vec::new() };
+        let (heads, mut kept) = (Heads::of(players), self.kept());
+        for wanted in &keys.assets {
+            let (player, asset) = wanted;
+            let remembered = kept.under(player, &heads);
+            match remembered.and_then(|it| it.rows.iter().find(|(known, _)| known == asset)) {
+                Some((_, row)) => known.rows.push((BalanceKey::plain(player, asset), *row)),
+                None => known.rest.push(wanted),
+            }
+        }
+        known
+    }
+
+    /// Tells which of the holds that `keys` names are known to be open, of players whose heads were read behind their locks.
+    pub fn holds<'k>(&self, players: &[(PlayerId, Player)], keys: &'k BatchKeys) -> Known<HoldRow, &'k HoldId> {
+        let mut known = Known { rows: Vec::new(), rest: Vec::new() };
+        if keys.holds.is_empty() {
+            return known;
+        }
+        let (heads, mut kept) = (Heads::of(players), self.kept());
+        for (id, HoldKey { player, .. }) in &keys.holds {
+            let remembered = player.as_ref().and_then(|player| kept.under(player, &heads));
+            match remembered.and_then(|it| it.holds.iter().find(|row| row.hold.id == *id)) {
+                Some(row) => known.rows.push(row.clone()),
+                None => known.rest.push(id),
+            }
+        }
+        known
+    }
+
+    /// Tells what every player of `keys` is remembered to be, and the holds that `keys` names; nothing where a look is needed, or in doubt.
+    ///
+    /// Adds to `keys` all that the end of those holds touches.
+    pub fn all(&self, keys: &mut BatchKeys) -> Option<Assumed> {
+        if keys.has_paid() {
+            return None;
+        }
+        let players = self.kept().players(keys)?;
+        let Known { rows: holds, rest } = self.holds(&players, keys);
+        if rest.iter().any(|id| keys.holds.get(*id).is_none_or(|named| !named.is_made)) {
+            return None;
+        }
+        let absent = rest.into_iter().cloned().collect();
+        keys.add_holds(&holds);
+        let known = self.balances(&players, keys);
+        known.rest.is_empty().then(|| Assumed::new(players, holds, absent))
+    }
+
+    /// Drops what a batch was decided on that could not be written, so that it is run again behind the locks; so are the next batches, where heads had
+    /// moved.
+    pub fn refuted(&self, assumed: &Assumed, why: &StoreError) {
+        let mut kept = self.kept();
+        for (player, _) in &assumed.players {
+            kept.remove(player);
+        }
+        if matches!(why, StoreError::Contended(Contention::Version, _)) {
+            kept.doubt = DOUBT;
+        }
+    }
+
+    /// Forgets every player that `journal` changes, until it is known what became of it; returns what was remembered.
+    pub fn forget(&self, journal: &Journal) -> Forgotten {
+        let mut kept = self.kept();
+        Forgotten(journal.players.iter().map(|(id, _)| kept.remove(id)).collect())
+    }
+
+    /// Remembers what `journal` made of the players that were forgotten for it, now that it is durable.
+    pub fn keep(&self, forgotten: Forgotten, journal: Journal) {
+        let mut rows = journal.balances.into_iter().filter(|(key, row)| row.follows_head(key)).peekable();
+        let mut holds: Vec<(PlayerId, HoldRow)> =
+            journal.holds.into_iter().filter_map(|row| Some((row.hold.only_player()?.clone(), row))).collect();
+        holds.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut holds = holds.into_iter().peekable();
+        let mut kept = self.kept();
+        // All three are in ascending order of players.
+        for ((id, player), before) in journal.players.into_iter().zip(forgotten.0) {
+            let before = before.filter(|before| before.head == player.loaded).unwrap_or_default();
+            let mut now = Remembered { head: player.head, next_expiry: player.next_expiry, ..before };
+            for (key, row) in up_to(&mut rows, |(key, _)| key.player <= id) {
+                if key.player == id {
+                    now.rows.retain(|(asset, _)| *asset != key.asset);
+                    now.rows.push((key.asset, row));
+                }
+            }
+            for (_, row) in up_to(&mut holds, |(player, _)| *player <= id).filter(|(player, _)| *player == id) {
+                now.holds.retain(|known| known.hold.id != row.hold.id);
+                if row.hold.is_open() {
+                    now.holds.push(row);
+                }
+            }
+            kept.insert(id, now, self.weight_max);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        // Each entry is whole after every statement that changes it.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes items as long as they are `wanted`, and no more.
+fn up_to<I: Iterator>(items: &mut Peekable<I>, wanted: impl Fn(&I::Item) -> bool) -> impl Iterator<Item = I::Item> {
+    std::iter::from_fn(move || items.next_if(|item| wanted(item)))
+}
+
+impl Kept {
+    /// What is remembered of `player` under the head that was read.
+    fn under(&mut self, player: &PlayerId, heads: &Heads<'_>) -> Option<&Remembered> {
+        let head = heads.get(player)?;
+        let remembered = self.players.get(player)?;
+        if remembered.head != head {
+            // Another copy was here.
+            self.doubt = DOUBT;
+            return None;
+        }
+        Some(remembered)
+    }
+
+    /// Everyone whom `keys` names, as remembered; nothing when somebody is not, or in doubt.
+    fn players(&mut self, keys: &BatchKeys) -> Option<Vec<(PlayerId, Player)>> {
+        if self.doubt > 0 {
+            self.doubt = self.doubt.saturating_sub(1);
+            return None;
+        }
+        let of = |id: &PlayerId| {
+            let Remembered { head, next_expiry, .. } = self.players.get(id)?;
+            let player = Player { loaded: *head, head: *head, next_expiry: *next_expiry, loaded_expiry: *next_expiry };
+            Some((id.clone(), player))
+        };
+        keys.players.iter().map(of).collect()
+    }
+
+    fn insert(&mut self, player: PlayerId, remembered: Remembered, weight_max: usize) {
+        let too_many = remembered.rows.len() > BALANCES_MAX || remembered.holds.len() > HOLDS_MAX;
+        if too_many || (remembered.rows.is_empty() && remembered.holds.is_empty()) {
+            return;
+        }
+        self.weight = self.weight.saturating_add(remembered.weight());
+        if let Some(before) = self.players.insert(player, remembered) {
+            self.weight = self.weight.saturating_sub(before.weight());
+        }
+        while self.weight > weight_max {
+            let Some((_, oldest)) = self.players.remove_lru() else { return };
+            self.weight = self.weight.saturating_sub(oldest.weight());
+        }
+    }
+
+    fn remove(&mut self, player: &PlayerId) -> Option<Remembered> {
+        let remembered = self.players.remove(player)?;
+        self.weight = self.weight.saturating_sub(remembered.weight());
+        Some(remembered)
+    }
+}
+
+impl Remembered {
+    fn weight(&self) -> usize {
+        self.holds.len().saturating_mul(HOLD_WEIGHT).saturating_add(1)
+    }
+}
