@@ -44,10 +44,9 @@ impl PostgresStore {
 
     /// Opens on what is remembered, and locks nothing; nothing where that is not enough.
     async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresTx)>, StoreError> {
-        let Some(assumed) = self.recent.all(keys) else { return Ok(None) };
+        let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
         let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-        let known = (assumed.players.clone(), assumed.holds.clone());
-        let opened = load::book(&mut transaction, keys, known, &self.recent).await?;
+        load::unknown(&mut transaction, keys, &mut opened).await?;
         if !Assumed::suffices(&opened) {
             transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(None);
@@ -93,7 +92,7 @@ impl PostgresTx {
     /// Tests what was assumed, as far as the journal does not.
     async fn test(&mut self, assumed: &Assumed, journal: &Journal) -> Result<(), StoreError> {
         if !assumed.is_tested_by(journal) {
-            let names: Vec<&str> = assumed.players.iter().map(|(id, _)| id.as_str()).collect();
+            let names: Vec<&str> = assumed.players().into_iter().map(PlayerId::as_str).collect();
             assumed.compare(&load::lock(&mut self.transaction, &names).await?)?;
         }
         let untested = assumed.untested_holds(journal);

@@ -85,8 +85,7 @@ pub async fn book(
     (players, holds): (Vec<(PlayerId, Player)>, Vec<HoldRow>),
     recent: &Recent,
 ) -> Result<Opened, StoreError> {
-    let (now, records) = clock_and_records(transaction, keys).await?;
-    let mut opened = Opened { now, players, records, holds, ..Opened::default() };
+    let mut opened = Opened { players, holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
         opened.paid = paid::load(transaction, &keys).await?;
@@ -96,11 +95,21 @@ pub async fn book(
     let known = recent.balances(&opened.players, keys);
     opened.balances = known.rows;
     opened.balances.extend(balances(transaction, &known.rest).await?);
-    if !keys.guards.is_empty() {
-        claims(transaction, keys, &mut opened).await?;
-    }
-    due(transaction, &mut opened).await?;
+    unknown(transaction, keys, &mut opened).await?;
     Ok(opened)
+}
+
+/// Reads what nobody can know without a look: the clock, the keys that were used, the claims that were made, and what lapsed.
+pub async fn unknown(
+    transaction: &mut Transaction<'static, Postgres>,
+    keys: &BatchKeys,
+    opened: &mut Opened,
+) -> Result<(), StoreError> {
+    (opened.now, opened.records) = clock_and_records(transaction, keys).await?;
+    if !keys.guards.is_empty() {
+        claims(transaction, keys, opened).await?;
+    }
+    due(transaction, opened).await
 }
 
 /// Reads the database's clock, and what the keys of `keys` were answered before.

@@ -31,14 +31,11 @@ pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Resu
         holds(transaction, journal).await?;
     }
     paid::write(transaction, journal).await?;
-    if !journal.entries.is_empty() {
-        entries(transaction, &journal.entries).await?;
-    }
     if !journal.balances.is_empty() {
         balances(transaction, journal).await?;
     }
-    if !journal.flows.is_empty() {
-        flows(transaction, journal, slot).await?;
+    if !journal.entries.is_empty() {
+        entries(transaction, journal, slot).await?;
     }
     if let Some(batch) = Batch::of(&journal.told)? {
         outbox::write(transaction, slot, &batch).await?;
@@ -170,45 +167,63 @@ async fn insert_holds(transaction: &mut Tx, new: &[&HoldRow], journal: &Journal)
     Ok(())
 }
 
-async fn entries(transaction: &mut Tx, entries: &[Entry]) -> Result<(), StoreError> {
+/// The counters come with the entries that they count. Written late: counters are what batches of different players have in common, so that their locks
+/// are held shortest.
+const INSERT_ENTRIES: &str = "
+    WITH counted AS (
+        INSERT INTO flows AS stored (asset_id, reason, day, issued, burned, slot)
+        SELECT *, $28
+        FROM unnest($23::text[], $24::text[], $25::integer[], $26::bigint[], $27::bigint[])
+        ON CONFLICT (asset_id, reason, day, slot) DO UPDATE
+        SET issued = stored.issued + excluded.issued,
+            burned = stored.burned + excluded.burned
+    )
+    INSERT INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
+        owed_change, available_after, held_after, room_after, owed_after, clamped, reason, context, caller,
+        idempotency_key, trace_id, catalog_hash, created_at, hash)
+    SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
+        unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bigint[]),
+        unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::text[]),
+        unnest($16::text[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::bytea[]),
+        unnest($21::timestamptz[]), unnest($22::bytea[])";
+
+async fn entries(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+    let (entries, flows) = (&journal.entries, journal.flows.iter().collect::<Vec<_>>());
     let contexts = entries.iter().map(|entry| context_text(&entry.note.context)).collect::<Result<Vec<_>, _>>()?;
     let change = |part: usize| column(entries, move |entry: &Entry| entry.movement.change.parts()[part]);
     let after = |part: usize| column(entries, move |entry: &Entry| bigint(entry.movement.after.parts()[part]));
-    let written = sqlx::query(
-        "INSERT INTO entries (player_id, number, asset_id, pool_id, kind, available_change, held_change, room_change,
-             owed_change, available_after, held_after, room_after, owed_after, clamped, reason, context, caller,
-             idempotency_key, trace_id, catalog_hash, created_at, hash)
-         SELECT unnest($1::text[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::text[]), unnest($5::text[]),
-             unnest($6::bigint[]), unnest($7::bigint[]), unnest($8::bigint[]), unnest($9::bigint[]), unnest($10::bigint[]),
-             unnest($11::bigint[]), unnest($12::bigint[]), unnest($13::bigint[]), unnest($14::bigint[]), unnest($15::text[]),
-             unnest($16::text[]), unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::bytea[]),
-             unnest($21::timestamptz[]), unnest($22::bytea[])",
-    )
-    .bind(column(entries, |entry| entry.movement.key.player.as_str()))
-    .bind(column(entries, |entry| bigint(entry.movement.number)))
-    .bind(column(entries, |entry| entry.movement.key.asset.as_str()))
-    .bind(column(entries, |entry| entry.movement.key.pool.as_str()))
-    .bind(column(entries, |entry| entry.movement.kind.as_str()))
-    .bind(change(0))
-    .bind(change(1))
-    .bind(change(2))
-    .bind(change(3))
-    .bind(after(0))
-    .bind(after(1))
-    .bind(after(2))
-    .bind(after(3))
-    .bind(column(entries, |entry| bigint(entry.movement.clamped_units)))
-    .bind(column(entries, |entry| entry.note.reason.as_str()))
-    .bind(contexts)
-    .bind(column(entries, |entry| entry.caller.as_str()))
-    .bind(column(entries, |entry| entry.idempotency_key.as_str()))
-    .bind(column(entries, |entry| entry.trace_id.as_str()))
-    .bind(column(entries, |entry| entry.catalog_hash.as_bytes().as_slice()))
-    .bind(column(entries, |entry| db_time(entry.time)))
-    .bind(column(entries, |entry| entry.hash.as_slice()))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT entries"))
-    .await?;
+    let written = sqlx::query(INSERT_ENTRIES)
+        .bind(column(entries, |entry| entry.movement.key.player.as_str()))
+        .bind(column(entries, |entry| bigint(entry.movement.number)))
+        .bind(column(entries, |entry| entry.movement.key.asset.as_str()))
+        .bind(column(entries, |entry| entry.movement.key.pool.as_str()))
+        .bind(column(entries, |entry| entry.movement.kind.as_str()))
+        .bind(change(0))
+        .bind(change(1))
+        .bind(change(2))
+        .bind(change(3))
+        .bind(after(0))
+        .bind(after(1))
+        .bind(after(2))
+        .bind(after(3))
+        .bind(column(entries, |entry| bigint(entry.movement.clamped_units)))
+        .bind(column(entries, |entry| entry.note.reason.as_str()))
+        .bind(contexts)
+        .bind(column(entries, |entry| entry.caller.as_str()))
+        .bind(column(entries, |entry| entry.idempotency_key.as_str()))
+        .bind(column(entries, |entry| entry.trace_id.as_str()))
+        .bind(column(entries, |entry| entry.catalog_hash.as_bytes().as_slice()))
+        .bind(column(entries, |entry| db_time(entry.time)))
+        .bind(column(entries, |entry| entry.hash.as_slice()))
+        .bind(column(&flows, |((asset, ..), _)| asset.as_str()))
+        .bind(column(&flows, |((_, reason, _), _)| reason.as_str()))
+        .bind(column(&flows, |((.., day), _)| *day))
+        .bind(column(&flows, |(_, flow)| bigint(flow.issued_units)))
+        .bind(column(&flows, |(_, flow)| bigint(flow.burned_units)))
+        .bind(slot)
+        .execute(&mut **transaction)
+        .traced(sql("INSERT entries"))
+        .await?;
     expect_rows(entries.len(), written.rows_affected())
 }
 
@@ -312,29 +327,6 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
     .traced(sql("UPDATE players"))
     .await?;
     expect_rows(players.len(), written.rows_affected())
-}
-
-/// Written late: the counters are what batches of different players have in common, so their locks are held shortest.
-async fn flows(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-    let flows: Vec<_> = journal.flows.iter().collect();
-    let written = sqlx::query(
-        "INSERT INTO flows AS stored (asset_id, reason, day, issued, burned, slot)
-         SELECT *, $6
-         FROM unnest($1::text[], $2::text[], $3::integer[], $4::bigint[], $5::bigint[])
-         ON CONFLICT (asset_id, reason, day, slot) DO UPDATE
-         SET issued = stored.issued + excluded.issued,
-             burned = stored.burned + excluded.burned",
-    )
-    .bind(column(&flows, |((asset, ..), _)| asset.as_str()))
-    .bind(column(&flows, |((_, reason, _), _)| reason.as_str()))
-    .bind(column(&flows, |((.., day), _)| *day))
-    .bind(column(&flows, |(_, flow)| bigint(flow.issued_units)))
-    .bind(column(&flows, |(_, flow)| bigint(flow.burned_units)))
-    .bind(slot)
-    .execute(&mut **transaction)
-    .traced(sql("INSERT flows"))
-    .await?;
-    expect_rows(flows.len(), written.rows_affected())
 }
 
 /// One column of many rows, as an array parameter.

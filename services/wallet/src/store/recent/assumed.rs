@@ -3,25 +3,24 @@
 use auric_db::{Contention, StoreError};
 use auric_ids::{HoldId, PlayerId};
 
-use crate::domain::{HoldRow, Journal, Opened, Player};
+use crate::domain::{Head, HoldRow, Journal, Opened, Player};
 
-/// Players and holds as they are remembered.
+/// What nobody has tested yet of what a batch is decided on.
 ///
 /// Whoever writes a player's head over the one that was remembered has tested it, and has the lock. What is not written is to be tested by itself,
 /// behind the locks, before anything is written: a refusal must be as true as a success.
 #[derive(Clone, Debug)]
 pub struct Assumed {
-    /// Everyone of the batch, in ascending order.
-    pub players: Vec<(PlayerId, Player)>,
-    /// Open holds that the batch ends.
-    pub holds: Vec<HoldRow>,
+    /// The heads of everyone of the batch, in ascending order of the players.
+    pub(super) heads: Vec<(PlayerId, Head)>,
     /// Holds that the batch makes: not there yet.
-    absent: Vec<HoldId>,
+    pub(super) absent: Vec<HoldId>,
 }
 
 impl Assumed {
-    pub(super) fn new(players: Vec<(PlayerId, Player)>, holds: Vec<HoldRow>, absent: Vec<HoldId>) -> Self {
-        Self { players, holds, absent }
+    /// Everyone of the batch, in ascending order.
+    pub fn players(&self) -> Vec<&PlayerId> {
+        self.heads.iter().map(|(id, _)| id).collect()
     }
 
     /// Whether `opened`, which was read beside it, can be decided on before the heads are tested: a balance that changes without its player's head is
@@ -32,7 +31,7 @@ impl Assumed {
 
     /// Whether the journal writes over the head of everyone, and so tests them all.
     pub fn is_tested_by(&self, journal: &Journal) -> bool {
-        journal.players.len() == self.players.len()
+        journal.players.len() == self.heads.len()
     }
 
     /// The holds that were taken for absent and are not written: whoever inserts one finds out.
@@ -59,14 +58,11 @@ impl Assumed {
     ///
     /// [`StoreError::Contended`] when somebody's head has moved.
     pub fn compare(&self, read: &[(PlayerId, Player)]) -> Result<(), StoreError> {
-        let same = |((id, player), (other, now)): &(&(PlayerId, Player), &(PlayerId, Player))| {
-            id == other && player.loaded == now.loaded
-        };
-        let as_remembered = self.players.iter().zip(read).filter(same).count();
-        if as_remembered == self.players.len() {
+        let pairs = self.heads.iter().zip(read);
+        let same = pairs.filter(|((id, head), (other, now))| id == other && *head == now.loaded).count();
+        if same == self.heads.len() {
             return Ok(());
         }
-        let as_remembered = u64::try_from(as_remembered).unwrap_or_default();
-        Err(StoreError::version(self.players.len(), as_remembered))
+        Err(StoreError::version(self.heads.len(), u64::try_from(same).unwrap_or_default()))
     }
 }

@@ -22,7 +22,7 @@ use auric_ids::{AssetId, HoldId, PlayerId};
 use auric_time::Timestamp;
 use hashlink::LruCache;
 
-use crate::domain::{BalanceKey, BatchKeys, Head, HoldKey, HoldRow, Journal, Player, Row};
+use crate::domain::{BalanceKey, BatchKeys, Head, HoldKey, HoldRow, Journal, Opened, Player, Row};
 
 pub use assumed::Assumed;
 
@@ -148,8 +148,8 @@ impl Recent {
 
     /// Tells what every player of `keys` is remembered to be, and the holds that `keys` names; nothing where a look is needed, or in doubt.
     ///
-    /// Adds to `keys` all that the end of those holds touches.
-    pub fn all(&self, keys: &mut BatchKeys) -> Option<Assumed> {
+    /// Adds to `keys` all that the end of those holds touches. Clock, keys and claims are still to be read.
+    pub fn all(&self, keys: &mut BatchKeys) -> Option<(Assumed, Opened)> {
         if keys.has_paid() {
             return None;
         }
@@ -161,14 +161,19 @@ impl Recent {
         let absent = rest.into_iter().cloned().collect();
         keys.add_holds(&holds);
         let known = self.balances(&players, keys);
-        known.rest.is_empty().then(|| Assumed::new(players, holds, absent))
+        if !known.rest.is_empty() {
+            return None;
+        }
+        let heads = players.iter().map(|(id, player)| (id.clone(), player.loaded)).collect();
+        let opened = Opened { players, balances: known.rows, holds, ..Opened::default() };
+        Some((Assumed { heads, absent }, opened))
     }
 
     /// Drops what a batch was decided on that could not be written, so that it is run again behind the locks; so are the next batches, where heads had
     /// moved.
     pub fn refuted(&self, assumed: &Assumed, why: &StoreError) {
         let mut kept = self.kept();
-        for (player, _) in &assumed.players {
+        for (player, _) in &assumed.heads {
             kept.remove(player);
         }
         if matches!(why, StoreError::Contended(Contention::Version, _)) {

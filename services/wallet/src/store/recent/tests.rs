@@ -185,9 +185,10 @@ fn keys_of(names: &[&str], asset: &str) -> BatchKeys {
 fn a_batch_is_decided_on_memory_only_when_all_of_it_is_remembered() {
     let recent = Recent::default();
     let both = vec![balance("a", "lumees", 10), balance("b", "lumees", 20)];
-    written(&recent, &journal(vec![player("a", 0, 1), player("b", 0, 2)], both));
-    let assumed = recent.all(&mut keys_of(&["a", "b"], "lumees")).unwrap();
-    assert_eq!(assumed.players, [player("a", 1, 1), player("b", 2, 2)]);
+    written(&recent, &journal(vec![player("a", 0, 1), player("b", 0, 2)], both.clone()));
+    let (_, opened) = recent.all(&mut keys_of(&["a", "b"], "lumees")).unwrap();
+    assert_eq!(opened.players, [player("a", 1, 1), player("b", 2, 2)]);
+    assert_eq!(opened.balances, both);
     assert!(recent.all(&mut keys_of(&["a", "c"], "lumees")).is_none(), "a player");
     assert!(recent.all(&mut keys_of(&["a"], "shards")).is_none(), "a balance");
 
@@ -197,9 +198,9 @@ fn a_batch_is_decided_on_memory_only_when_all_of_it_is_remembered() {
         recent.all(&mut keys)
     };
     assert!(with_hold("h1", false).is_none(), "a hold that is ended");
-    assert_eq!(with_hold("h1", true).unwrap().untested_holds(&Journal::default()), [&"h1".parse().unwrap()]);
+    assert_eq!(with_hold("h1", true).unwrap().0.untested_holds(&Journal::default()), [&"h1".parse().unwrap()]);
     written(&recent, &of_holds(vec![player("a", 1, 2)], vec![hold("a", "h1", HoldState::Held, 1)]));
-    assert_eq!(with_hold("h1", false).unwrap().holds.len(), 1);
+    assert_eq!(with_hold("h1", false).unwrap().1.holds.len(), 1);
 }
 
 #[test]
@@ -212,7 +213,7 @@ fn memory_is_in_doubt_for_a_while_when_another_copy_was_seen() {
     assert_eq!(units(&recent, &[player("a", 2, 2)], "lumees"), [None]);
     assert_eq!(refused(), usize::try_from(DOUBT).unwrap(), "a read found out");
 
-    let assumed = recent.all(&mut keys_of(&["a"], "lumees")).unwrap();
+    let (assumed, _) = recent.all(&mut keys_of(&["a"], "lumees")).unwrap();
     recent.refuted(&assumed, &StoreError::version(1, 0));
     assert_eq!(units(&recent, &[player("a", 1, 1)], "lumees"), [None], "what was wrong is forgotten");
     again(0, 1);
@@ -229,7 +230,7 @@ fn heads_that_moved_are_found() {
     let recent = Recent::default();
     let both = vec![balance("a", "lumees", 10), balance("b", "lumees", 20)];
     written(&recent, &journal(vec![player("a", 0, 1), player("b", 0, 1)], both));
-    let assumed = recent.all(&mut keys_of(&["a", "b"], "lumees")).unwrap();
+    let (assumed, _) = recent.all(&mut keys_of(&["a", "b"], "lumees")).unwrap();
     assert!(assumed.compare(&[player("a", 1, 1), player("b", 1, 1)]).is_ok());
     assert!(assumed.compare(&[player("a", 1, 1), player("b", 2, 2)]).is_err());
     assert!(assumed.compare(&[player("a", 1, 1)]).is_err());

@@ -25,9 +25,9 @@ impl SqliteStore {
     pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, SqliteTx), StoreError> {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
         let now = self.clock.now();
-        if let Some(assumed) = self.recent.all(&mut keys) {
-            let known = (assumed.players.clone(), assumed.holds.clone());
-            let opened = load::book(&mut transaction, &keys, known, now, &self.recent).await?;
+        if let Some((assumed, mut opened)) = self.recent.all(&mut keys) {
+            opened.now = now;
+            load::unknown(&mut transaction, &keys, &mut opened).await?;
             if Assumed::suffices(&opened) {
                 return Ok((Book::new(opened), self.transaction(transaction, Some(assumed))));
             }
@@ -52,8 +52,7 @@ impl SqliteTx {
     /// Tests what was assumed, as far as the journal does not.
     async fn test(&mut self, assumed: &Assumed, journal: &Journal) -> Result<(), StoreError> {
         if !assumed.is_tested_by(journal) {
-            let names: Vec<_> = assumed.players.iter().map(|(id, _)| id).collect();
-            assumed.compare(&load::players(&mut self.transaction, &names).await?)?;
+            assumed.compare(&load::players(&mut self.transaction, &assumed.players()).await?)?;
         }
         let untested = assumed.untested_holds(journal);
         Assumed::compare_holds(&load::holds_of(&mut self.transaction, &untested).await?)

@@ -108,6 +108,12 @@ pub async fn book(
         opened.balances.push(row.into_domain()?);
     }
 
+    unknown(transaction, keys, &mut opened).await?;
+    Ok(opened)
+}
+
+/// Reads what nobody can know without a look: the keys that were used, the claims that were made, and what lapsed.
+pub async fn unknown(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
     let wanted: Vec<_> = keys.mutations.iter().collect();
     let rows: Vec<RecordRow> = RECORDS
         .rows(transaction, &wanted, |values, key| values.bind(key.caller.as_str()).bind(key.key.as_str()))
@@ -130,8 +136,7 @@ pub async fn book(
         .await?;
         opened.claims = rows.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
     }
-    due(transaction, &mut opened).await?;
-    Ok(opened)
+    due(transaction, opened).await
 }
 
 /// Reads every lapsing hold of the players of whom one may have lapsed, and the balances that it set aside.
