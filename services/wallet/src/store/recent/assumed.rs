@@ -5,6 +5,9 @@ use auric_ids::{HoldId, PlayerId};
 
 use crate::domain::{Head, HoldRow, Journal, Opened, Player};
 
+/// What may pass between the clock's reading and the locks: a run takes no longer. A hold that lapses meanwhile must be found to have lapsed.
+const WAIT_MAX_MICROS: i64 = 30_000_000;
+
 /// What nobody has tested yet of what a batch is decided on.
 ///
 /// Whoever writes a player's head over the one that was remembered has tested it, and has the lock. What is not written is to be tested by itself,
@@ -23,10 +26,10 @@ impl Assumed {
         self.heads.iter().map(|(id, _)| id).collect()
     }
 
-    /// Whether `opened`, which was read beside it, can be decided on before the heads are tested: a balance that changes without its player's head is
-    /// only as it is behind the locks.
+    /// Whether `opened` can be decided on before anything is locked: no hold lapses until then.
     pub fn suffices(opened: &Opened) -> bool {
-        opened.balances.iter().all(|(key, row)| row.follows_head(key))
+        let until = opened.now.plus_micros(WAIT_MAX_MICROS);
+        opened.players.iter().all(|(_, player)| player.next_expiry.is_none_or(|next| next > until))
     }
 
     /// Whether the journal writes over the head of everyone, and so tests them all.

@@ -226,6 +226,18 @@ fn memory_is_in_doubt_for_a_while_when_another_copy_was_seen() {
 }
 
 #[test]
+fn a_hold_that_may_lapse_before_the_locks_is_looked_for_behind_them() {
+    let now = Timestamp::from_micros(1_000_000_000);
+    let suffices = |next_expiry: Option<i64>| {
+        let next_expiry = next_expiry.map(|micros| now.plus_micros(micros));
+        let players = vec![player("a", 1, 1), ("b".parse().unwrap(), Player { next_expiry, ..Player::default() })];
+        Assumed::suffices(&Opened { now, players, ..Opened::default() })
+    };
+    assert!(suffices(None) && suffices(Some(60_000_000)));
+    assert!(!suffices(Some(29_000_000)) && !suffices(Some(0)) && !suffices(Some(-1)));
+}
+
+#[test]
 fn heads_that_moved_are_found() {
     let recent = Recent::default();
     let both = vec![balance("a", "lumees", 10), balance("b", "lumees", 20)];

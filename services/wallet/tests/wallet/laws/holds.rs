@@ -140,28 +140,29 @@ async fn a_whole_hold_is_taken_whole(ledger: Ledger) {
 }
 
 async fn a_commit_that_waited_past_the_deadline_is_too_late(mut ledger: Ledger) {
-    // A deadline that is compared in the statement that waits for the lock is compared with the time before the wait.
+    // A deadline that is compared in the statement that waits for the lock is compared with the time before the wait. The copy that made the hold
+    // remembers it, and needs no lock before it decides: it takes one when the deadline may come while it waits.
     ledger.stop_clock(START).await;
     let wallet = ledger.copy().await;
     outcome(&wallet, post("fund", vec![credit("p", "lumees", 100)])).await.unwrap();
-    outcome(&wallet, reserve_for("k", "h", vec![held("p", "lumees", 10)], 60 * SECOND)).await.unwrap();
+    let other = ledger.copy().await;
+    for (copy, hold, deadline) in [(Arc::clone(&wallet), "remembered", 60 * SECOND), (other, "unknown", 120 * SECOND)] {
+        outcome(&wallet, reserve_for(hold, hold, vec![held("p", "lumees", 10)], 60 * SECOND)).await.unwrap();
+        let mut keys = BatchKeys::new(&ledger.rules.assets);
+        keys.add(&post("lock", vec![credit("p", "lumees", 1)]));
+        let (_, lock) = ledger.store().await.open(keys).await.unwrap();
+        ledger.set_clock(START.plus_micros(deadline - SECOND)).await;
+        let mut late = tokio::task::JoinSet::new();
+        late.spawn(async move { outcome(&copy, of_player("p", commit(&format!("commit-{hold}"), hold, &[]))).await });
+        ledger.wait_for_a_waiter().await;
+        ledger.set_clock(START.plus_micros(deadline)).await;
+        drop(lock);
 
-    let mut keys = BatchKeys::new(&ledger.rules.assets);
-    keys.add(&post("lock", vec![credit("p", "lumees", 1)]));
-    let (_, lock) = ledger.store().await.open(keys).await.unwrap();
-    let mut late = tokio::task::JoinSet::new();
-    late.spawn({
-        let copy = ledger.copy().await;
-        async move { outcome(&copy, commit("c", "h", &[])).await }
-    });
-    ledger.wait_for_a_waiter().await;
-    ledger.set_clock(START.plus_micros(60 * SECOND)).await;
-    drop(lock);
-
-    let refused = late.join_all().await.remove(0).unwrap_err();
-    let Rejection::HoldEnded { state, .. } = &refused else { panic!("{refused:?}") };
-    assert_eq!(state, "expired");
-    assert_eq!(available(&wallet, "p", "lumees").await, 100);
+        let refused = late.join_all().await.remove(0).expect_err(hold);
+        let Rejection::HoldEnded { state, .. } = &refused else { panic!("{hold}: {refused:?}") };
+        assert_eq!(state, "expired", "{hold}");
+        assert_eq!(available(&wallet, "p", "lumees").await, 100, "{hold}");
+    }
     assert_books_agree(&wallet).await;
 }
 
