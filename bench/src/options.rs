@@ -192,15 +192,15 @@ pub struct RunOptions {
     #[arg(long, value_name = "CONNECTIONS", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub channels: u8,
 
-    /// Seconds of each measured window [default: 5, quick: 2].
+    /// Seconds of each measured window [default: 3, quick: 2].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub seconds: Option<u16>,
 
-    /// Seconds before each window that do not count [default: 2, quick: 1].
+    /// Seconds before each window that do not count [default: 1].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(0..=60))]
     pub warm_up: Option<u16>,
 
-    /// Windows of everything, in turns; the middle one is shown [default: 3, quick: 1].
+    /// Windows of everything, in turns; the middle one is shown [default: 5, quick: 1].
     #[arg(long, value_name = "WINDOWS", value_parser = clap::value_parser!(u32).range(1..=50))]
     pub rounds: Option<u32>,
 
@@ -218,9 +218,9 @@ pub struct RunOptions {
 }
 
 impl RunOptions {
-    /// How long each window is, and how many there are.
+    /// How long each window is, and how many there are: short ones, so that those of one round lie close together in time.
     pub fn windows(&self) -> (Window, u32) {
-        let (warm_up, length, rounds) = if self.quick { (1, 2, 1) } else { (2, 5, 3) };
+        let (warm_up, length, rounds) = if self.quick { (1, 2, 1) } else { (1, 3, 5) };
         let seconds = |asked: Option<u16>, default: u16| Duration::from_secs(asked.unwrap_or(default).into());
         let window = Window { warm_up: seconds(self.warm_up, warm_up), length: seconds(self.seconds, length) };
         (window, self.rounds.unwrap_or(rounds))

@@ -24,6 +24,9 @@ use crate::summary::{CpuTimes, Summary};
 use crate::traffic::{Keys, Players, Routing};
 use crate::usage::{MemoryWatch, busy_time, cpu_time, cpu_time_of_tree, resident_bytes};
 
+/// How many times longer the window of a scene is that has but one.
+const ALONE: u32 = 3;
+
 /// How long a service is left alone before its idle memory is read.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -112,15 +115,16 @@ impl Runner {
         Ok(seen)
     }
 
-    /// Runs one more window of a scene that was run before.
+    /// Runs one more window of a scene that was run before, and a longer one.
     ///
     /// # Errors
     ///
     /// A call fails.
     pub async fn run_once(&self, scene: &Scene) -> Result<Summary> {
-        self.progress.expect(self.effort.window.end());
+        let window = self.effort.window.times(ALONE);
+        self.progress.expect(window.end());
         self.progress.say(scene.name);
-        self.run(scene, self.effort.window).await.with_context(|| scene.name)
+        self.run(scene, window).await.with_context(|| scene.name)
     }
 
     /// Runs one scene for one window. Its target must be started.

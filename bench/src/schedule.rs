@@ -42,6 +42,11 @@ impl Window {
         self.warm_up.saturating_add(self.length)
     }
 
+    /// Returns a window that is so many times longer, warm-up included.
+    pub fn times(self, factor: u32) -> Self {
+        Self { warm_up: self.warm_up.saturating_mul(factor), length: self.length.saturating_mul(factor) }
+    }
+
     /// Whether something that happened at `moment` after the start counts.
     pub fn holds(self, moment: Duration) -> bool {
         self.warm_up <= moment && moment < self.end()

@@ -3,6 +3,7 @@
 //! A batch is one transaction: [`open`](WalletStore::open) locks its players and loads what it may touch, [`commit`](WalletTx::commit)
 //! writes what was decided. The same laws hold on both stores (`tests/laws`).
 
+mod batch;
 mod paid_rows;
 mod postgres;
 mod recent;

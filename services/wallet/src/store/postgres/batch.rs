@@ -1,6 +1,4 @@
-//! One batch: opened with its players locked, or on what is remembered of them, and committed.
-
-use std::sync::Arc;
+//! How a batch is opened: with its players locked, or on what is remembered of them.
 
 use async_trait::async_trait;
 use auric_db::{StoreError, Traced as _};
@@ -8,20 +6,16 @@ use auric_ids::{HoldId, PlayerId};
 use sqlx::{Postgres, Transaction};
 
 use super::{PostgresStore, load, sql, unavailable, write};
-use crate::domain::{BatchKeys, Book, Journal, Player};
-use crate::store::WalletTx;
-use crate::store::recent::{Assumed, Recent};
+use crate::domain::{BatchKeys, Book, HoldRow, Journal, Player};
+use crate::store::batch::{BatchTx, Connected};
+use crate::store::recent::Assumed;
 
-pub struct PostgresTx {
-    transaction: Transaction<'static, Postgres>,
-    recent: Arc<Recent>,
-    /// What nobody has tested yet; nothing when the players are locked.
-    assumed: Option<Assumed>,
-}
+/// A batch in PostgreSQL.
+pub type PostgresBatch = BatchTx<Transaction<'static, Postgres>>;
 
 impl PostgresStore {
     /// Opens on what is remembered where that is all that is needed, and behind the locks otherwise.
-    pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, PostgresTx), StoreError> {
+    pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, PostgresBatch), StoreError> {
         if let Some((book, transaction)) = self.open_unlocked(&mut keys).await? {
             return Ok((book, transaction));
         }
@@ -38,12 +32,12 @@ impl PostgresStore {
                 continue;
             }
             let opened = load::book(&mut transaction, &keys, (players, holds), &self.recent).await?;
-            return Ok((Book::new(opened), self.transaction(transaction, None)));
+            return Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, None)));
         }
     }
 
     /// Opens on what is remembered, and locks nothing; nothing where that is not enough.
-    async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresTx)>, StoreError> {
+    async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresBatch)>, StoreError> {
         let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
         let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
         load::unknown(&mut transaction, keys, &mut opened).await?;
@@ -51,11 +45,7 @@ impl PostgresStore {
             transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(None);
         }
-        Ok(Some((Book::new(opened), self.transaction(transaction, Some(assumed)))))
-    }
-
-    fn transaction(&self, transaction: Transaction<'static, Postgres>, assumed: Option<Assumed>) -> PostgresTx {
-        PostgresTx { transaction, recent: Arc::clone(&self.recent), assumed }
+        Ok(Some((Book::new(opened), BatchTx::new(transaction, &self.recent, Some(assumed)))))
     }
 
     /// Begins, and locks the players of those names, which are in ascending order.
@@ -88,42 +78,25 @@ impl PostgresStore {
     }
 }
 
-impl PostgresTx {
-    /// Tests what was assumed, as far as the journal does not.
-    async fn test(&mut self, assumed: &Assumed, journal: &Journal) -> Result<(), StoreError> {
-        if !assumed.is_tested_by(journal) {
-            let names: Vec<&str> = assumed.players().into_iter().map(PlayerId::as_str).collect();
-            assumed.compare(&load::lock(&mut self.transaction, &names).await?)?;
-        }
-        let untested = assumed.untested_holds(journal);
-        Assumed::compare_holds(&load::holds_of(&mut *self.transaction, &untested).await?)
+#[async_trait]
+impl Connected for Transaction<'static, Postgres> {
+    async fn lock(&mut self, players: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+        load::lock(self, &players.iter().map(|id| id.as_str()).collect::<Vec<_>>()).await
+    }
+
+    async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
+        load::holds_of(&mut **self, names).await
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        let Some(assumed) = self.assumed.take() else {
-            return write::journal(&mut self.transaction, journal, slot).await;
-        };
-        let mut written = self.test(&assumed, journal).await;
-        if written.is_ok() {
-            written = write::journal(&mut self.transaction, journal, slot).await;
-        }
-        written.inspect_err(|error| self.recent.refuted(&assumed, error))
+        write::journal(self, journal, slot).await
     }
-}
 
-#[async_trait]
-impl WalletTx for PostgresTx {
-    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
-        // Whatever goes wrong, what was remembered may have been what was wrong.
-        let forgotten = self.recent.forget(&journal);
-        self.write(&journal, slot).await?;
-        if journal.is_empty() {
-            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
-            return Ok(());
-        }
-        // From here on a failure says nothing about the outcome.
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(forgotten, journal);
-        Ok(())
+    async fn commit(self) -> Result<(), StoreError> {
+        self.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
+    }
+
+    async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.rollback().traced(sql("ROLLBACK")).await?)
     }
 }

@@ -1,35 +1,30 @@
-//! One batch: opened on what is stored, or on what is remembered of it, and committed.
+//! How a batch is opened: on what is stored, or on what is remembered of it.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_db::{StoreError, Traced as _};
-use auric_ids::PlayerId;
+use auric_ids::{HoldId, PlayerId};
 use sqlx::{Sqlite, Transaction};
 
 use super::{SqliteStore, load, sql, write};
-use crate::domain::{BatchKeys, Book, Journal};
-use crate::store::WalletTx;
-use crate::store::recent::{Assumed, Recent};
+use crate::domain::{BatchKeys, Book, HoldRow, Journal, Player};
+use crate::store::batch::{BatchTx, Connected};
+use crate::store::recent::Assumed;
 
-pub struct SqliteTx {
-    transaction: Transaction<'static, Sqlite>,
-    recent: Arc<Recent>,
-    /// What nobody has tested yet; nothing when the players were read.
-    assumed: Option<Assumed>,
-}
+/// A batch in SQLite.
+pub type SqliteBatch = BatchTx<Transaction<'static, Sqlite>>;
 
 impl SqliteStore {
     /// Opens on what is remembered where that is all that is needed, and reads otherwise.
-    pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, SqliteTx), StoreError> {
+    pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, SqliteBatch), StoreError> {
         let mut transaction = self.database.writer.begin_with("BEGIN IMMEDIATE").traced(sql("BEGIN")).await?;
         let now = self.clock.now();
         if let Some((assumed, mut opened)) = self.recent.all(&mut keys) {
             opened.now = now;
             load::unknown(&mut transaction, &keys, &mut opened).await?;
             if Assumed::suffices(&opened) {
-                return Ok((Book::new(opened), self.transaction(transaction, Some(assumed))));
+                return Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, Some(assumed))));
             }
         }
         let mut players = load::players(&mut transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
@@ -40,49 +35,30 @@ impl SqliteStore {
         players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
         keys.add_holds(&holds);
         let opened = load::book(&mut transaction, &keys, (players, holds), now, &self.recent).await?;
-        Ok((Book::new(opened), self.transaction(transaction, None)))
-    }
-
-    fn transaction(&self, transaction: Transaction<'static, Sqlite>, assumed: Option<Assumed>) -> SqliteTx {
-        SqliteTx { transaction, recent: Arc::clone(&self.recent), assumed }
-    }
-}
-
-impl SqliteTx {
-    /// Tests what was assumed, as far as the journal does not.
-    async fn test(&mut self, assumed: &Assumed, journal: &Journal) -> Result<(), StoreError> {
-        if !assumed.is_tested_by(journal) {
-            assumed.compare(&load::players(&mut self.transaction, &assumed.players()).await?)?;
-        }
-        let untested = assumed.untested_holds(journal);
-        Assumed::compare_holds(&load::holds_of(&mut self.transaction, &untested).await?)
-    }
-
-    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        let Some(assumed) = self.assumed.take() else {
-            return write::journal(&mut self.transaction, journal, slot).await;
-        };
-        let mut written = self.test(&assumed, journal).await;
-        if written.is_ok() {
-            written = write::journal(&mut self.transaction, journal, slot).await;
-        }
-        written.inspect_err(|error| self.recent.refuted(&assumed, error))
+        Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, None)))
     }
 }
 
 #[async_trait]
-impl WalletTx for SqliteTx {
-    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
-        // Whatever goes wrong, what was remembered may have been what was wrong.
-        let forgotten = self.recent.forget(&journal);
-        self.write(&journal, slot).await?;
-        if journal.is_empty() {
-            self.transaction.rollback().traced(sql("ROLLBACK")).await?;
-            return Ok(());
-        }
-        // From here on a failure says nothing about the outcome.
-        self.transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)?;
-        self.recent.keep(forgotten, journal);
-        Ok(())
+impl Connected for Transaction<'static, Sqlite> {
+    /// Whoever began the transaction has the lock.
+    async fn lock(&mut self, players: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+        load::players(self, players).await
+    }
+
+    async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
+        load::holds_of(self, names).await
+    }
+
+    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+        write::journal(self, journal, slot).await
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        self.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
+    }
+
+    async fn rollback(self) -> Result<(), StoreError> {
+        Ok(self.rollback().traced(sql("ROLLBACK")).await?)
     }
 }

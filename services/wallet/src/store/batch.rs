@@ -1,0 +1,83 @@
+//! The transaction of one batch, whatever the database: what it was decided on is tested, and what it makes durable is remembered.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auric_db::StoreError;
+use auric_ids::{HoldId, PlayerId};
+
+use super::WalletTx;
+use super::recent::{Assumed, Recent};
+use crate::domain::{HoldRow, Journal, Player};
+
+/// What a batch asks of its database's transaction.
+#[async_trait]
+pub trait Connected: Send {
+    /// Reads those players behind their locks, in ascending order as they are named.
+    async fn lock(&mut self, players: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError>;
+
+    /// Reads those of the holds that there are.
+    async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError>;
+
+    /// Writes everything, each row over the version that was loaded.
+    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError>;
+
+    /// Makes it durable. A failure says nothing about the outcome.
+    async fn commit(self) -> Result<(), StoreError>;
+
+    /// Lets go of everything.
+    async fn rollback(self) -> Result<(), StoreError>;
+}
+
+/// A batch that was opened.
+pub struct BatchTx<C> {
+    connected: C,
+    recent: Arc<Recent>,
+    /// What nobody has tested yet; nothing when the players are locked.
+    assumed: Option<Assumed>,
+}
+
+impl<C: Connected> BatchTx<C> {
+    /// The transaction of a batch that was opened on what is `assumed`, or behind its players' locks.
+    pub fn new(connected: C, recent: &Arc<Recent>, assumed: Option<Assumed>) -> Self {
+        Self { connected, recent: Arc::clone(recent), assumed }
+    }
+
+    /// Tests what was assumed, as far as the journal does not.
+    async fn test(&mut self, assumed: &Assumed, journal: &Journal) -> Result<(), StoreError> {
+        if !assumed.is_tested_by(journal) {
+            assumed.compare(&self.connected.lock(&assumed.players()).await?)?;
+        }
+        let untested = assumed.untested_holds(journal);
+        if untested.is_empty() {
+            return Ok(());
+        }
+        Assumed::compare_holds(&self.connected.holds(&untested).await?)
+    }
+
+    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
+        let Some(assumed) = self.assumed.take() else {
+            return self.connected.write(journal, slot).await;
+        };
+        let mut written = self.test(&assumed, journal).await;
+        if written.is_ok() {
+            written = self.connected.write(journal, slot).await;
+        }
+        written.inspect_err(|error| self.recent.refuted(&assumed, error))
+    }
+}
+
+#[async_trait]
+impl<C: Connected> WalletTx for BatchTx<C> {
+    async fn commit(mut self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError> {
+        // Whatever goes wrong, what was remembered may have been what was wrong.
+        let forgotten = self.recent.forget(&journal);
+        self.write(&journal, slot).await?;
+        if journal.is_empty() {
+            return self.connected.rollback().await;
+        }
+        self.connected.commit().await?;
+        self.recent.keep(forgotten, journal);
+        Ok(())
+    }
+}
