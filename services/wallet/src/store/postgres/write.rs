@@ -312,10 +312,12 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
          FROM (
              SELECT unnest($1::text[]) AS player_id, unnest($2::bigint[]) AS loaded_number,
                  unnest($3::bigint[]) AS last_number, unnest($4::bytea[]) AS last_hash,
-                 unnest($5::timestamptz[]) AS last_time, unnest($6::timestamptz[]) AS next_expiry
+                 unnest($5::timestamptz[]) AS last_time, unnest($6::timestamptz[]) AS next_expiry,
+                 unnest($7::bytea[]) AS loaded_hash
          ) AS moved
          WHERE players.player_id = moved.player_id
-           AND players.last_number = moved.loaded_number",
+           AND players.last_number = moved.loaded_number
+           AND players.last_hash = moved.loaded_hash",
     )
     .bind(column(players, |(id, _)| id.as_str()))
     .bind(column(players, |(_, player)| bigint(player.loaded.number)))
@@ -323,6 +325,7 @@ async fn players(transaction: &mut Tx, players: &[(PlayerId, Player)]) -> Result
     .bind(column(players, |(_, player)| player.head.hash.as_slice()))
     .bind(column(players, |(_, player)| db_time(player.head.time)))
     .bind(column(players, |(_, player)| player.next_expiry.map(db_time)))
+    .bind(column(players, |(_, player)| player.loaded.hash.as_slice()))
     .execute(&mut **transaction)
     .traced(sql("UPDATE players"))
     .await?;

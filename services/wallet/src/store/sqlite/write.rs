@@ -171,7 +171,7 @@ static UPDATE_BALANCES: LazyLock<Many> = LazyLock::new(|| {
 static UPSERT_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT players",
-        6,
+        7,
         "INSERT INTO players (player_id, last_number, last_hash, last_time, next_expiry, created_at, updated_at)
          SELECT moved.column1, moved.column3, moved.column4, moved.column5, moved.column6, moved.column5, moved.column5
          FROM (VALUES {rows}) AS moved
@@ -190,7 +190,7 @@ static UPSERT_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
 static UPDATE_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "UPDATE players",
-        6,
+        7,
         "UPDATE OR FAIL players
          SET last_number = moved.column3,
              last_hash = moved.column4,
@@ -199,7 +199,8 @@ static UPDATE_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
              updated_at = moved.column5
          FROM (VALUES {rows}) AS moved
          WHERE players.player_id = moved.column1
-           AND players.last_number = moved.column2",
+           AND players.last_number = moved.column2
+           AND players.last_hash = moved.column7",
     )
 });
 
@@ -270,5 +271,6 @@ fn balance<'q>(values: Values<'q>, (key, row): &'q (BalanceKey, Row), time: i64)
 fn player<'q>(values: Values<'q>, (id, player): &'q (PlayerId, Player)) -> Values<'q> {
     let (loaded, head) = (&player.loaded, &player.head);
     let values = values.bind(id.as_str()).bind(bigint(loaded.number)).bind(bigint(head.number));
-    values.bind(head.hash.as_slice()).bind(head.time.micros()).bind(player.next_expiry.map(Timestamp::micros))
+    let values = values.bind(head.hash.as_slice()).bind(head.time.micros());
+    values.bind(player.next_expiry.map(Timestamp::micros)).bind(loaded.hash.as_slice())
 }

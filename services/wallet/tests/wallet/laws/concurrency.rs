@@ -23,6 +23,7 @@ on_every_store!(
     a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it,
     a_hold_that_another_copy_made_is_found_by_a_reserve_that_is_refused,
     a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing,
+    a_history_of_the_same_length_is_not_the_one_that_is_remembered,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
 );
@@ -131,6 +132,19 @@ async fn a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing(ledger:
         waited.unwrap();
     }
     assert_books_agree(&wallet).await;
+}
+
+async fn a_history_of_the_same_length_is_not_the_one_that_is_remembered(ledger: Ledger) {
+    // R-W4: a database that was brought back from a backup, and written to since, may have come to the same number by another way.
+    let store = ledger.store().await;
+    run(&ledger, store.as_ref(), &post("fund", vec![credit("p", "lumees", 10)])).await.unwrap();
+    let (hash, one_writer) = ("ab".repeat(32), ledger.copies() == 1);
+    let other = if one_writer { format!("x'{hash}'") } else { format!("decode('{hash}', 'hex')") };
+    ledger.sql(&format!("UPDATE players SET last_hash = {other} WHERE player_id = 'p'")).await.unwrap();
+    let spend = post("spend", vec![debit("p", "lumees", 1)]);
+    let refuted = run(&ledger, store.as_ref(), &spend).await;
+    assert!(matches!(refuted, Err(StoreError::Contended(Contention::Version, _))), "{refuted:?}");
+    run(&ledger, store.as_ref(), &spend).await.unwrap();
 }
 
 async fn open(ledger: &Ledger, store: &dyn WalletStore, mutation: &Mutation) -> (Book, Box<dyn WalletTx>) {
