@@ -20,6 +20,12 @@ pub const STORM_RATE: &str = "AURIC_TEST_STORM_RATE";
 /// The variable that says how many seconds it lasts.
 pub const STORM_SECONDS: &str = "AURIC_TEST_STORM_SECONDS";
 
+/// The variable with how many lanes the laws of the wallet are tested on; a campaign sets it.
+pub const LANES: &str = "AURIC_TEST_LANES";
+
+/// The variable with how many mutations a batch of theirs takes at most.
+pub const BATCH_MAX: &str = "AURIC_TEST_BATCH_MAX";
+
 /// The variable with the seed of what a test draws at random.
 pub const SEED: &str = "AURIC_TEST_SEED";
 

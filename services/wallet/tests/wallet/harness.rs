@@ -1,6 +1,7 @@
 //! A ledger of its own for every law, on either store, with as many copies of the wallet as the law wants.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -9,6 +10,7 @@ use auric_db::{Database, PostgresSettings};
 use auric_ids::{AssetId, PlayerId};
 use auric_lanes::{LaneSettings, Refused};
 use auric_money::Amount;
+use auric_testkit::config;
 use auric_testkit::databases::{PostgresDatabase, SqliteDatabase};
 use auric_time::{Clock, SystemClock, Timestamp};
 use auric_wallet::Handlers;
@@ -186,11 +188,11 @@ impl Clock for StoppableClock {
 
 /// The lanes as they ship, or as a campaign asks for them.
 fn lanes() -> LaneSettings {
-    let asked = |name: &str| Some(std::env::var(name).ok()?.parse().unwrap());
+    let asked = |variable| NonZeroU16::try_from(u16::try_from(config::number(variable)?).unwrap()).ok();
     let usual = LaneSettings::default();
     LaneSettings {
-        lanes: asked("AURIC_TEST_LANES").unwrap_or(usual.lanes),
-        batch_max: asked("AURIC_TEST_BATCH_MAX").unwrap_or(usual.batch_max),
+        lanes: asked(config::LANES).unwrap_or(usual.lanes),
+        batch_max: asked(config::BATCH_MAX).unwrap_or(usual.batch_max),
         ..usual
     }
 }
