@@ -141,7 +141,8 @@ async fn a_poisoned_mutation_harms_no_other(ledger: Ledger) {
             other => panic!("k{number}: {other:?}"),
         }
     }
-    assert!(wallet.lane_stats().iter().any(|lane| lane.halvings > 0), "the culprit was in company");
+    let in_company = ledger.lanes.batch_max.get() > 1;
+    assert_eq!(wallet.lane_stats().iter().any(|lane| lane.halvings > 0), in_company);
     assert_eq!(available(&wallet, "p", "lumees").await, 39);
     assert_eq!(wallet.mutation(&key("k13")).await.unwrap(), None);
     assert_books_agree(&wallet).await;
