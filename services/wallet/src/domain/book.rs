@@ -1,4 +1,4 @@
-//! The working set of one batch: what was loaded under the locks, what was decided on it, and what is to be written.
+//! The working set of one batch: what was loaded, what was decided on it, and what is to be written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::{
     Paid, PaidRows, Row, Seal, Told,
 };
 
-/// What the store read after it had locked the players.
+/// What the store read after it had locked the players, or remembers of them and will test.
 #[derive(Clone, Debug, Default)]
 pub struct Opened {
-    /// The database's clock, read after the locks were granted.
+    /// The database's clock, read after the locks were granted where there are any.
     pub now: Timestamp,
-    /// Every locked player.
+    /// Every player of the batch.
     pub players: Vec<(PlayerId, Player)>,
     /// Every balance that exists.
     pub balances: Vec<(BalanceKey, Row)>,
@@ -89,7 +89,7 @@ pub struct Flow {
     pub burned_units: u64,
 }
 
-/// Everything that a batch decided, in the order of writing: keys first, then the rest, each ascending.
+/// Everything that a batch decided, each set in ascending order.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
     /// Keys and their answers.

@@ -1,7 +1,7 @@
 //! Where the ledger is kept. The only folder of the wallet that knows SQL.
 //!
-//! A batch is one transaction: [`open`](WalletStore::open) locks its players and loads what it may touch, [`commit`](WalletTx::commit)
-//! writes what was decided. The same laws hold on both stores (`tests/laws`).
+//! A batch is one transaction: [`open`](WalletStore::open) loads what it may touch, behind the locks of its players or as it is remembered,
+//! [`commit`](WalletTx::commit) tests what was remembered and writes what was decided. The same laws hold on both stores (`tests/laws`).
 
 mod batch;
 mod paid_rows;
@@ -31,7 +31,8 @@ pub use sqlite::SqliteStore;
 /// The ledger's transactions and reads.
 #[async_trait]
 pub trait WalletStore: Send + Sync + std::fmt::Debug {
-    /// Locks every player that `keys` names until the transaction ends, then reads what a batch may touch.
+    /// Locks every player that `keys` names until the transaction ends, then reads what a batch may touch. Where all of it is remembered nothing is
+    /// locked, and the commit finds out whether it is still so.
     ///
     /// Two steps, never one: a read that is joined with its lock sees the state from before the wait. Rows are locked in ascending
     /// player order, so overlapping batches queue instead of deadlocking. The players of a named hold are looked up before, for they
@@ -129,7 +130,7 @@ pub trait WalletTx: Send {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Contended`] when another copy used a key or wrote a row first: nothing was written, run the batch again.
+    /// [`StoreError::Contended`] when another copy used a key or wrote a row first, or what was remembered is not so: nothing was written, run the batch again.
     /// [`StoreError::Lost`] when the outcome is unknown: look it up by key.
     async fn commit(self: Box<Self>, journal: Journal, slot: i16) -> Result<(), StoreError>;
 }

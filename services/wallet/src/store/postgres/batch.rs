@@ -16,8 +16,8 @@ pub type PostgresBatch = BatchTx<Transaction<'static, Postgres>>;
 impl PostgresStore {
     /// Opens on what is remembered where that is all that is needed, and behind the locks otherwise.
     pub(super) async fn open_batch(&self, mut keys: BatchKeys) -> Result<(Book, PostgresBatch), StoreError> {
-        if let Some((book, transaction)) = self.open_unlocked(&mut keys).await? {
-            return Ok((book, transaction));
+        if let Some(opened) = self.open_unlocked(&mut keys).await? {
+            return Ok(opened);
         }
         let unplaced: Vec<&HoldId> =
             keys.holds.iter().filter(|(_, named)| named.player.is_none()).map(|(id, _)| id).collect();
