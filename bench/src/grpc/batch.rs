@@ -24,8 +24,16 @@ impl Operation for PostBatch {
         let (_, mut client) = self.0.of_call(number);
         match client.post_batch(with_deadline(PostBatchRequest { posts })).await {
             Ok(answer) => sum(&answer.into_inner().results),
-            Err(status) => outcome_of(&status),
+            Err(status) => of_whole(outcome_of(&status)),
         }
+    }
+}
+
+/// Counts the refusal of a call as one of each of its postings.
+fn of_whole(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Refused { says_when } => Outcome::Mixed { done: 0, refused: BATCH_POSTS, all_say_when: says_when },
+        failed => failed,
     }
 }
 
@@ -71,6 +79,12 @@ mod tests {
         assert_eq!(outcome, Outcome::Mixed { done: 2, refused: 1, all_say_when: true });
         let silent = refusal(tonic::Code::ResourceExhausted, "QUEUE_FULL", false);
         assert_eq!(sum(&[full(), silent]), Outcome::Mixed { done: 0, refused: 2, all_say_when: false });
+    }
+
+    #[test]
+    fn a_call_refused_whole_is_all_its_postings_refused() {
+        let outcome = of_whole(Outcome::Refused { says_when: true });
+        assert_eq!(outcome, Outcome::Mixed { done: 0, refused: 500, all_say_when: true });
     }
 
     #[test]

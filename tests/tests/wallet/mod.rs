@@ -5,6 +5,7 @@ mod bad_input;
 mod crash;
 mod crowds;
 mod frozen;
+mod full;
 mod fuzz;
 pub mod harness;
 mod logs;

@@ -33,10 +33,8 @@ pub async fn post(handlers: &Arc<Handlers>, request: Request<api::PostBatchReque
     }
     // The caller's name is the whole call's: a wrong one is nobody's posting's fault.
     let caller = metadata::caller(&metadata)?;
-    if let Err(full) = handlers.admit(count, &caller, &metadata::trace_id(&metadata)) {
-        let refusal = refused(&Problem::from_status(&status::of_refused(full)), false);
-        return Ok(Response::new(api::PostBatchResponse { results: vec![refusal; count] }));
-    }
+    // One refusal for all, not one each: under overload, what is refused takes time from what is done.
+    handlers.admit(count, &caller, &metadata::trace_id(&metadata)).map_err(status::of_refused)?;
     let deadline = metadata::timeout(&metadata).map(|left| Instant::now() + left);
     let results = request.posts.iter().map(|post| one(handlers, &metadata, post, deadline));
     Ok(Response::new(api::PostBatchResponse { results: join_all(results).await }))
