@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+/// The code that `expect_rows` raises in PostgreSQL when rows were not as they were loaded.
+pub const STALE: &str = "AU001";
+
 /// The machinery failed. What a rule refuses is never one of these.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -100,6 +103,7 @@ impl StoreError {
             "40P01" => Some(Contention::Deadlock),
             // unique_violation; SQLITE_CONSTRAINT_PRIMARYKEY and SQLITE_CONSTRAINT_UNIQUE
             "23505" | "1555" | "2067" => Some(Contention::Duplicate),
+            STALE => Some(Contention::Version),
             // lock_not_available; SQLITE_BUSY and its kinds
             "55P03" | "5" | "261" | "517" | "773" => Some(Contention::LockTimeout),
             _ => None,

@@ -8,9 +8,11 @@ mod migrate;
 mod pool;
 mod statement;
 mod time;
+mod writes;
 
 pub use connect::{Database, PostgresSettings, SqliteDatabase};
-pub use error::{Contention, StoreError};
+pub use error::{Contention, STALE, StoreError};
 pub use migrate::{Migrated, migrate, pending};
 pub use statement::{Statement, System, Traced, TracedStatement};
 pub use time::DbTime;
+pub use writes::{Columns, Writes};

@@ -166,9 +166,15 @@ impl Opened {
     /// The players of whom a hold may have lapsed by the newest time that a mutation of this batch can be given.
     #[must_use]
     pub fn due_players(&self) -> Vec<PlayerId> {
-        let newest = self.players.iter().map(|(_, player)| player.head.time).fold(self.now, Timestamp::max);
+        let newest = self.newest();
         let due = self.players.iter().filter(|(_, player)| player.next_expiry.is_some_and(|next| next <= newest));
         due.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The newest time that a mutation of this batch can be given: it is never dated before what its players have.
+    #[must_use]
+    pub fn newest(&self) -> Timestamp {
+        self.players.iter().map(|(_, player)| player.head.time).fold(self.now, Timestamp::max)
     }
 }
 

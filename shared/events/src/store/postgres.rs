@@ -1,26 +1,39 @@
 //! The outbox in PostgreSQL.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use auric_db::{DbTime, Statement, StoreError, Traced as _};
+use auric_db::{DbTime, Statement, StoreError, Traced as _, Writes};
 use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use super::{Batch, Found, LaneState, OutboxRow, bigint, micros, number};
 use crate::Cursor;
 
-/// Counts the lane up, which holds it until the transaction ends, and only then takes a position: in the lane both go up together.
-const WRITE: &str = "WITH lane AS (
-         INSERT INTO outbox_lanes AS stored (lane_id, last_seq, last_time)
-         VALUES ($1, 1, clock_timestamp())
+/// Counts `lane` up, which holds it until the transaction ends.
+fn count_lane_up(lane: &str, condition: &str) -> String {
+    format!(
+        "INSERT INTO outbox_lanes AS stored (lane_id, last_seq, last_time)
+         SELECT {lane}, 1, clock_timestamp(){condition}
          ON CONFLICT (lane_id) DO UPDATE
          SET last_seq = stored.last_seq + 1,
              last_time = greatest(stored.last_time, clock_timestamp())
-         RETURNING lane_id, last_seq, last_time
-     )
-     INSERT INTO outbox (lane_id, seq, position, created_at, events, body)
-     SELECT lane_id, last_seq, nextval('outbox_positions'), last_time, $2, $3
-     FROM lane";
+         RETURNING lane_id, last_seq, last_time"
+    )
+}
+
+/// Takes a position only when the lane is held: in the lane both go up together.
+fn insert_row(events: &str, body: &str) -> String {
+    format!(
+        "INSERT INTO outbox (lane_id, seq, position, created_at, events, body)
+         SELECT lane_id, last_seq, nextval('outbox_positions'), last_time, {events}, {body}
+         FROM counted_lane"
+    )
+}
+
+/// Both, by themselves.
+static WRITE: LazyLock<String> =
+    LazyLock::new(|| format!("WITH counted_lane AS ({}) {}", count_lane_up("$1", ""), insert_row("$2", "$3")));
 
 /// One statement is one snapshot. First how each lane stands, then rows by position.
 const READ: &str = "WITH read AS (
@@ -69,6 +82,14 @@ struct ReadRow {
     body: Option<String>,
 }
 
+/// Adds what a batch tells to what its transaction writes. Positions are taken once the first part of `writes` is written: it must hold the players.
+pub fn add(writes: &mut Writes, lane: i16, batch: &Batch) {
+    let (lane, condition) = (writes.bind(lane), writes.condition());
+    writes.part("counted_lane", &count_lane_up(&lane, &condition));
+    let (events, body) = (writes.bind(batch.events), writes.bind(batch.body.as_str()));
+    writes.part("insert_outbox", &insert_row(&events, &body));
+}
+
 /// Writes what a batch tells into `lane`, last in its transaction: the lane is held from here to the commit.
 ///
 /// # Errors
@@ -79,7 +100,7 @@ pub async fn write(
     lane: i16,
     batch: &Batch,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query(WRITE)
+    let written = sqlx::query(WRITE.as_str())
         .bind(lane)
         .bind(batch.events)
         .bind(batch.body.as_str())

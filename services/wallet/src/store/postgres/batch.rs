@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use auric_db::{StoreError, Traced as _};
 use auric_ids::{HoldId, PlayerId};
+use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use super::{PostgresStore, load, sql, unavailable, write};
@@ -10,8 +11,19 @@ use crate::domain::{BatchKeys, Book, HoldRow, Journal, Player};
 use crate::store::batch::{BatchTx, Connected};
 use crate::store::recent::Assumed;
 
+/// The statement that writes a batch, for traces and metrics.
+const WRITE: &str = "WRITE journal";
+
 /// A batch in PostgreSQL.
-pub type PostgresBatch = BatchTx<Transaction<'static, Postgres>>;
+pub type PostgresBatch = BatchTx<Work>;
+
+/// What a batch writes through.
+pub enum Work {
+    /// Nothing is begun, and nothing is locked: what is written is a transaction by itself.
+    Free(PgPool),
+    /// A transaction, which may hold locks.
+    Begun(Transaction<'static, Postgres>),
+}
 
 impl PostgresStore {
     /// Opens on what is remembered where that is all that is needed, and behind the locks otherwise.
@@ -32,20 +44,19 @@ impl PostgresStore {
                 continue;
             }
             let opened = load::book(&mut transaction, &keys, (players, holds), &self.recent).await?;
-            return Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, None)));
+            return Ok((Book::new(opened), BatchTx::new(Work::Begun(transaction), &self.recent, None)));
         }
     }
 
     /// Opens on what is remembered, and locks nothing; nothing where that is not enough.
     async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresBatch)>, StoreError> {
         let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
-        let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-        load::unknown(&mut transaction, keys, &mut opened).await?;
+        let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+        load::unknown(&mut connection, keys, &mut opened).await.map_err(unavailable)?;
         if !Assumed::suffices(&opened) {
-            transaction.rollback().traced(sql("ROLLBACK")).await?;
             return Ok(None);
         }
-        Ok(Some((Book::new(opened), BatchTx::new(transaction, &self.recent, Some(assumed)))))
+        Ok(Some((Book::new(opened), BatchTx::new(Work::Free(self.pool.clone()), &self.recent, Some(assumed)))))
     }
 
     /// Begins, and locks the players of those names, which are in ascending order.
@@ -78,25 +89,51 @@ impl PostgresStore {
     }
 }
 
+impl Work {
+    /// The transaction, which is begun where there is none yet.
+    async fn begun(&mut self) -> Result<&mut Transaction<'static, Postgres>, StoreError> {
+        if let Self::Free(pool) = self {
+            *self = Self::Begun(pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?);
+        }
+        match self {
+            Self::Begun(transaction) => Ok(transaction),
+            Self::Free(_) => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
+        }
+    }
+}
+
 #[async_trait]
-impl Connected for Transaction<'static, Postgres> {
+impl Connected for Work {
     async fn lock(&mut self, players: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
-        load::lock(self, &players.iter().map(|id| id.as_str()).collect::<Vec<_>>()).await
+        load::lock(self.begun().await?, &players.iter().map(|id| id.as_str()).collect::<Vec<_>>()).await
     }
 
     async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
-        load::holds_of(&mut **self, names).await
+        load::holds_of(&mut **self.begun().await?, names).await
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        write::journal(self, journal, slot).await
+        let writes = write::journal(journal, slot)?;
+        match self {
+            Self::Free(pool) => {
+                let mut connection = pool.acquire().await.map_err(unavailable)?;
+                writes.execute(&mut *connection, sql(WRITE)).await
+            }
+            Self::Begun(transaction) => writes.execute(&mut **transaction, sql(WRITE)).await,
+        }
     }
 
     async fn commit(self) -> Result<(), StoreError> {
-        self.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost)
+        match self {
+            Self::Free(_) => Ok(()),
+            Self::Begun(transaction) => transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost),
+        }
     }
 
     async fn rollback(self) -> Result<(), StoreError> {
-        Ok(self.rollback().traced(sql("ROLLBACK")).await?)
+        match self {
+            Self::Free(_) => Ok(()),
+            Self::Begun(transaction) => Ok(transaction.rollback().traced(sql("ROLLBACK")).await?),
+        }
     }
 }

@@ -96,20 +96,17 @@ pub async fn book(
     opened.balances = known.rows;
     opened.balances.extend(balances(transaction, &known.rest).await?);
     unknown(transaction, keys, &mut opened).await?;
+    due(transaction, &mut opened).await?;
     Ok(opened)
 }
 
-/// Reads what nobody can know without a look: the clock, the keys that were used, the claims that were made, and what lapsed.
-pub async fn unknown(
-    transaction: &mut Transaction<'static, Postgres>,
-    keys: &BatchKeys,
-    opened: &mut Opened,
-) -> Result<(), StoreError> {
-    (opened.now, opened.records) = clock_and_records(transaction, keys).await?;
+/// Reads what nobody can know without a look: the clock, the keys that were used, and the claims that were made.
+pub async fn unknown(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
+    (opened.now, opened.records) = clock_and_records(connection, keys).await?;
     if !keys.guards.is_empty() {
-        claims(transaction, keys, opened).await?;
+        claims(connection, keys, opened).await?;
     }
-    due(transaction, opened).await
+    Ok(())
 }
 
 /// Reads the database's clock, and what the keys of `keys` were answered before.
@@ -166,11 +163,7 @@ async fn balances(
     rows.into_iter().map(BalanceRow::into_domain).collect()
 }
 
-async fn claims(
-    transaction: &mut Transaction<'static, Postgres>,
-    keys: &BatchKeys,
-    opened: &mut Opened,
-) -> Result<(), StoreError> {
+async fn claims(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
     let guards: Vec<_> = keys.guards.iter().collect();
     let claims: Vec<ClaimDbRow> = sqlx::query_as(
         "SELECT claims.player_id, claims.claim_type, claims.claim_key, claims.caller, claims.idempotency_key,
@@ -182,7 +175,7 @@ async fn claims(
     .bind(guards.iter().map(|guard| guard.player.as_str()).collect::<Vec<_>>())
     .bind(guards.iter().map(|guard| guard.claim_type.as_str()).collect::<Vec<_>>())
     .bind(guards.iter().map(|guard| guard.claim_key.as_str()).collect::<Vec<_>>())
-    .fetch_all(&mut **transaction)
+    .fetch_all(connection)
     .traced(sql("SELECT claims"))
     .await?;
     opened.claims = claims.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;

@@ -1,9 +1,9 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
-//! A batch that writes takes these round trips, whatever its size: BEGIN; lock players and read their heads; read clock and keys; read the balances
-//! that are not remembered (`recent`); write heads, keys, entries, balances, counters, what happened; COMMIT. Holds that are not remembered, and claims,
-//! add a read and a write each, to the batches that have some. Where all is remembered, nothing is read but clock and keys, and the heads' writing is
-//! the lock. Locks are taken in ascending player order, keys are inserted in ascending order.
+//! A batch of which all is remembered (`recent`) takes two round trips, whatever its size: read clock and keys; write everything, by one statement that is
+//! a transaction by itself, in which the heads' writing is the lock. Any other takes BEGIN; lock players and read their heads; read clock and keys; read the
+//! balances that are not remembered; write; COMMIT. Holds that are not remembered, and claims, add a read, to the batches that have some. Locks are taken
+//! in ascending player order, keys are inserted in ascending order.
 
 mod batch;
 mod load;
@@ -312,8 +312,8 @@ impl WalletStore for PostgresStore {
 }
 
 /// Nothing was begun, so that a broken connection leaves nothing in doubt.
-fn unavailable(error: sqlx::Error) -> StoreError {
-    match StoreError::from(error) {
+fn unavailable(error: impl Into<StoreError>) -> StoreError {
+    match error.into() {
         StoreError::Lost(error) => StoreError::Unavailable(error),
         other => other,
     }

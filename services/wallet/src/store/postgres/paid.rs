@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use auric_db::{StoreError, Traced as _};
+use auric_db::{DbTime, StoreError, Traced as _, Writes};
 use auric_ids::{PlayerId, RetailTokenId};
 use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Postgres, Transaction};
 
-use super::write::{column, expect_rows};
+use super::write::texts;
 use super::{SNAPSHOT, db_time, sql, unavailable};
 use crate::domain::{BatchKeys, EventRow, Journal, PaidRows, PaymentKey, PaymentRow, RetailToken, TokenRow};
 use crate::store::paid_rows::{EventDbRow, PaymentDbRow, TokenDbRow};
@@ -139,147 +138,103 @@ pub async fn generations(pool: &PgPool, query: &GenerationsQuery) -> Result<Vec<
 }
 
 /// Writes what was decided: events and new rows are inserted plainly, others are written over the version that was loaded.
-pub async fn write(transaction: &mut Transaction<'static, Postgres>, journal: &Journal) -> Result<(), StoreError> {
+pub fn write(writes: &mut Writes, journal: &Journal) -> Result<(), StoreError> {
     let PaidRows { payments, events, tokens } = &journal.paid;
+    let time = db_time(journal.time);
     if !events.is_empty() {
-        insert_events(transaction, events, journal).await?;
+        insert_events(writes, events, time);
     }
     let (new, known): (Vec<&PaymentRow>, Vec<&PaymentRow>) = payments.iter().partition(|row| row.version == 1);
-    for (rows, statement) in [(new, INSERT_PAYMENTS), (known, UPDATE_PAYMENTS)] {
-        if !rows.is_empty() {
-            write_payments(transaction, statement, &rows, journal).await?;
-        }
+    if !new.is_empty() {
+        insert_payments(writes, &new, time)?;
+    }
+    if !known.is_empty() {
+        update_payments(writes, &known, time)?;
     }
     let (new, used): (Vec<&TokenRow>, Vec<&TokenRow>) = tokens.iter().partition(|row| row.version == 1);
     if !new.is_empty() {
-        insert_tokens(transaction, &new, journal).await?;
+        insert_tokens(writes, &new, time)?;
     }
     // A token that is issued and used in one batch has its use written with it.
     if !used.is_empty() {
-        use_tokens(transaction, &used, journal).await?;
+        use_tokens(writes, &used, time)?;
     }
     Ok(())
 }
 
-async fn insert_events(
-    transaction: &mut Transaction<'static, Postgres>,
-    events: &[EventRow],
-    journal: &Journal,
-) -> Result<(), StoreError> {
-    let written = sqlx::query(
-        "INSERT INTO payment_events (provider, event_id, object_id, player_id, kind, caller, idempotency_key, created_at)
-         SELECT *, $8
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])",
-    )
-    .bind(column(events, |event| event.key.provider.as_str()))
-    .bind(column(events, |event| event.key.event.as_str()))
-    .bind(column(events, |event| event.object.as_str()))
-    .bind(column(events, |event| event.player.as_str()))
-    .bind(column(events, |event| event.kind.as_str()))
-    .bind(column(events, |event| event.under.caller.as_str()))
-    .bind(column(events, |event| event.under.key.as_str()))
-    .bind(db_time(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT payment_events"))
-    .await?;
-    expect_rows(events.len(), written.rows_affected())
+fn insert_events(writes: &mut Writes, events: &[EventRow], time: DbTime) {
+    writes.insert("payment_events", |columns| {
+        columns.each("provider", events, |event| event.key.provider.as_str());
+        columns.each("event_id", events, |event| event.key.event.as_str());
+        columns.each("object_id", events, |event| event.object.as_str());
+        columns.each("player_id", events, |event| event.player.as_str());
+        columns.each("kind", events, |event| event.kind.as_str());
+        columns.each("caller", events, |event| event.under.caller.as_str());
+        columns.each("idempotency_key", events, |event| event.under.key.as_str());
+        columns.same("created_at", time);
+    });
 }
 
-const INSERT_PAYMENTS: (&str, &str) = (
-    "INSERT payments",
-    "INSERT INTO payments (provider, object_id, player_id, known, parts, version, created_at, updated_at)
-     SELECT *, $7, $7
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])",
-);
-
-const UPDATE_PAYMENTS: (&str, &str) = (
-    "UPDATE payments",
-    "UPDATE payments
-     SET known = moved.known,
-         parts = moved.parts,
-         version = moved.version,
-         updated_at = $7
-     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[])
-         AS moved (provider, object_id, player_id, known, parts, version)
-     WHERE payments.provider = moved.provider
-       AND payments.object_id = moved.object_id
-       AND payments.player_id = moved.player_id
-       AND payments.version = moved.version - 1",
-);
-
-async fn write_payments(
-    transaction: &mut Transaction<'static, Postgres>,
-    (summary, statement): (&'static str, &'static str),
-    rows: &[&PaymentRow],
-    journal: &Journal,
-) -> Result<(), StoreError> {
-    let known = rows.iter().map(|row| text(&row.payment.known)).collect::<Result<Vec<_>, _>>()?;
-    let parts = rows.iter().map(|row| text(&row.payment.parts)).collect::<Result<Vec<_>, _>>()?;
-    let written = sqlx::query(statement)
-        .bind(column(rows, |row| row.payment.key.provider.as_str()))
-        .bind(column(rows, |row| row.payment.key.object.as_str()))
-        .bind(column(rows, |row| row.payment.player.as_str()))
-        .bind(known)
-        .bind(parts)
-        .bind(column(rows, |row| bigint(row.version)))
-        .bind(db_time(journal.time))
-        .execute(&mut **transaction)
-        .traced(sql(summary))
-        .await?;
-    expect_rows(rows.len(), written.rows_affected())
+fn insert_payments(writes: &mut Writes, rows: &[&PaymentRow], time: DbTime) -> Result<(), StoreError> {
+    let known = texts(rows, |row| text(&row.payment.known))?;
+    let parts = texts(rows, |row| text(&row.payment.parts))?;
+    writes.insert("payments", |columns| {
+        columns.each("provider", rows, |row| row.payment.key.provider.as_str());
+        columns.each("object_id", rows, |row| row.payment.key.object.as_str());
+        columns.each("player_id", rows, |row| row.payment.player.as_str());
+        columns.each("known", &known, String::as_str);
+        columns.each("parts", &parts, String::as_str);
+        columns.same("version", 1_i64);
+        columns.same("created_at", time);
+        columns.same("updated_at", time);
+    });
+    Ok(())
 }
 
-async fn insert_tokens(
-    transaction: &mut Transaction<'static, Postgres>,
-    rows: &[&TokenRow],
-    journal: &Journal,
-) -> Result<(), StoreError> {
-    let contexts = rows.iter().map(|row| context_text(&row.token.note.context)).collect::<Result<Vec<_>, _>>()?;
-    let written = sqlx::query(
-        "INSERT INTO retail_tokens (token, player_id, provider, object_id, caller, idempotency_key, reason, context, used,
-             version, created_at, updated_at)
-         SELECT *, 1, $10, $10
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-             $9::text[])",
-    )
-    .bind(column(rows, |row| row.token.id.as_str()))
-    .bind(column(rows, |row| row.token.player.as_str()))
-    .bind(column(rows, |row| row.token.source().0))
-    .bind(column(rows, |row| row.token.source().1))
-    .bind(column(rows, |row| row.token.caller.as_str()))
-    .bind(column(rows, |row| row.token.issued_under.as_str()))
-    .bind(column(rows, |row| row.token.note.reason.as_str()))
-    .bind(contexts)
-    .bind(uses(rows)?)
-    .bind(db_time(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("INSERT retail_tokens"))
-    .await?;
-    expect_rows(rows.len(), written.rows_affected())
+fn update_payments(writes: &mut Writes, rows: &[&PaymentRow], time: DbTime) -> Result<(), StoreError> {
+    let known = texts(rows, |row| text(&row.payment.known))?;
+    let parts = texts(rows, |row| text(&row.payment.parts))?;
+    writes.update("payments", rows.len(), |columns| {
+        columns.key("provider", rows, |row| row.payment.key.provider.as_str());
+        columns.key("object_id", rows, |row| row.payment.key.object.as_str());
+        columns.key("player_id", rows, |row| row.payment.player.as_str());
+        columns.version(rows, |row| bigint(row.version));
+        columns.each("known", &known, String::as_str);
+        columns.each("parts", &parts, String::as_str);
+        columns.same("updated_at", time);
+    });
+    Ok(())
 }
 
-async fn use_tokens(
-    transaction: &mut Transaction<'static, Postgres>,
-    rows: &[&TokenRow],
-    journal: &Journal,
-) -> Result<(), StoreError> {
-    let written = sqlx::query(
-        "UPDATE retail_tokens
-         SET used = moved.used,
-             version = moved.version,
-             updated_at = $4
-         FROM unnest($1::text[], $2::text[], $3::bigint[]) AS moved (token, used, version)
-         WHERE retail_tokens.token = moved.token
-           AND retail_tokens.version = moved.version - 1",
-    )
-    .bind(column(rows, |row| row.token.id.as_str()))
-    .bind(uses(rows)?)
-    .bind(column(rows, |row| bigint(row.version)))
-    .bind(db_time(journal.time))
-    .execute(&mut **transaction)
-    .traced(sql("UPDATE retail_tokens"))
-    .await?;
-    expect_rows(rows.len(), written.rows_affected())
+fn insert_tokens(writes: &mut Writes, rows: &[&TokenRow], time: DbTime) -> Result<(), StoreError> {
+    let contexts = texts(rows, |row| context_text(&row.token.note.context))?;
+    let uses = uses(rows)?;
+    writes.insert("retail_tokens", |columns| {
+        columns.each("token", rows, |row| row.token.id.as_str());
+        columns.each("player_id", rows, |row| row.token.player.as_str());
+        columns.each("provider", rows, |row| row.token.source().0);
+        columns.each("object_id", rows, |row| row.token.source().1);
+        columns.each("caller", rows, |row| row.token.caller.as_str());
+        columns.each("idempotency_key", rows, |row| row.token.issued_under.as_str());
+        columns.each("reason", rows, |row| row.token.note.reason.as_str());
+        columns.each("context", &contexts, String::as_str);
+        columns.each("used", &uses, Option::as_deref);
+        columns.same("version", 1_i64);
+        columns.same("created_at", time);
+        columns.same("updated_at", time);
+    });
+    Ok(())
+}
+
+fn use_tokens(writes: &mut Writes, rows: &[&TokenRow], time: DbTime) -> Result<(), StoreError> {
+    let uses = uses(rows)?;
+    writes.update("retail_tokens", rows.len(), |columns| {
+        columns.key("token", rows, |row| row.token.id.as_str());
+        columns.version(rows, |row| bigint(row.version));
+        columns.each("used", &uses, Option::as_deref);
+        columns.same("updated_at", time);
+    });
+    Ok(())
 }
 
 fn uses(rows: &[&TokenRow]) -> Result<Vec<Option<String>>, StoreError> {

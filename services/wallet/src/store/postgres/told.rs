@@ -5,7 +5,6 @@ use auric_ids::{HoldId, PlayerId};
 use sqlx::postgres::PgPool;
 
 use super::sql;
-use super::write::column;
 use crate::domain::{Entry, EventKey, EventRow};
 use crate::store::KeptHold;
 use crate::store::paid_rows::EventDbRow;
@@ -47,4 +46,9 @@ pub async fn payments(pool: &PgPool, wanted: &[EventKey]) -> Result<Vec<EventRow
     .traced(sql("SELECT payment_events"))
     .await?;
     rows.into_iter().map(EventDbRow::into_domain).collect()
+}
+
+/// One column of many rows, as an array parameter.
+fn column<'rows, R, T>(rows: &'rows [R], of: impl Fn(&'rows R) -> T) -> Vec<T> {
+    rows.iter().map(of).collect()
 }

@@ -28,7 +28,7 @@ impl Assumed {
 
     /// Whether `opened` can be decided on before anything is locked: no hold lapses until then.
     pub fn suffices(opened: &Opened) -> bool {
-        let until = opened.now.plus_micros(WAIT_MAX_MICROS);
+        let until = opened.newest().plus_micros(WAIT_MAX_MICROS);
         opened.players.iter().all(|(_, player)| player.next_expiry.is_none_or(|next| next > until))
     }
 

@@ -109,10 +109,11 @@ pub async fn book(
     }
 
     unknown(transaction, keys, &mut opened).await?;
+    due(transaction, &mut opened).await?;
     Ok(opened)
 }
 
-/// Reads what nobody can know without a look: the keys that were used, the claims that were made, and what lapsed.
+/// Reads what nobody can know without a look: the keys that were used, and the claims that were made.
 pub async fn unknown(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
     let wanted: Vec<_> = keys.mutations.iter().collect();
     let rows: Vec<RecordRow> = RECORDS
@@ -136,7 +137,7 @@ pub async fn unknown(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened
         .await?;
         opened.claims = rows.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
     }
-    due(transaction, opened).await
+    Ok(())
 }
 
 /// Reads every lapsing hold of the players of whom one may have lapsed, and the balances that it set aside.

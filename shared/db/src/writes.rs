@@ -1,0 +1,298 @@
+//! Several writes as one statement of PostgreSQL: all of them, or none.
+//!
+//! Each statement of a transaction costs both sides a message, a wait and a wake-up, and the rows that it locked stay locked meanwhile. What is known
+//! before the first of them is written goes into one: `WITH update_players AS (UPDATE …), insert_entries AS (INSERT …) SELECT expect_rows(…), …`. By
+//! itself it is a transaction.
+//!
+//! Columns are unnested side by side in the list of what is selected: PostgreSQL then makes a row at a time of them. Named after FROM, each column
+//! would be written to a store of its own first, and read back from there.
+
+use std::fmt::Write as _;
+
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgExecutor};
+use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Type, TypeInfo as _};
+
+use crate::{Statement, StoreError, Traced as _};
+
+/// Sets of rows to be written by one statement.
+///
+/// An update that comes first is written first, and everything else only once it has written all its rows: whoever holds them may be sure that nobody came
+/// in between. Among the others there is no order to rely on, except what they take from each other.
+///
+/// The database must have the function `expect_rows(part text, expected bigint, written bigint)`, which raises [`crate::STALE`] when the two differ.
+#[derive(Debug, Default)]
+pub struct Writes {
+    arguments: PgArguments,
+    parts: Vec<String>,
+    expectations: Vec<String>,
+    gate: String,
+    fault: Option<BoxDynError>,
+}
+
+/// The columns of a set of rows.
+#[derive(Debug)]
+pub struct Columns<'w> {
+    writes: &'w mut Writes,
+    columns: Vec<Column>,
+}
+
+#[derive(Debug)]
+struct Column {
+    name: &'static str,
+    value: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A value for each row.
+    Each,
+    /// One value for all rows.
+    Same,
+    /// A value for each row, by which it is found.
+    Key,
+    /// A value for each row, which it must have.
+    Loaded,
+    /// A count for each row, which must be one less before.
+    Version,
+}
+
+impl Writes {
+    /// Whether there is nothing to write.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Inserts rows plainly: one that is there already fails the statement.
+    pub fn insert(&mut self, table: &'static str, columns: impl FnOnce(&mut Columns<'_>)) {
+        self.upsert(table, "", columns);
+    }
+
+    /// Inserts rows, and does with those that are there already what `conflict` says (`ON CONFLICT …`, of the row `stored`).
+    pub fn upsert(&mut self, table: &'static str, conflict: &str, columns: impl FnOnce(&mut Columns<'_>)) {
+        let columns = self.columns(columns);
+        let names = list(&columns, |column| Some(column.name.to_owned()));
+        let values = list(&columns, |column| Some(column.value.clone()));
+        let gate = self.condition();
+        let text = format!("INSERT INTO {table} AS stored ({names}) SELECT {values}{gate} {conflict}");
+        // Not counted: it inserts all its rows, or fails.
+        self.part(&format!("insert_{table}"), text.trim_end());
+    }
+
+    /// Updates `rows` rows; one that is not as it was loaded fails the statement.
+    pub fn update(&mut self, table: &'static str, rows: usize, columns: impl FnOnce(&mut Columns<'_>)) {
+        let columns = self.columns(columns);
+        let moved = list(&columns, Column::moved);
+        let set = list(&columns, Column::set);
+        let mut text = format!("UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved");
+        let conditions = columns.iter().filter_map(Column::condition).chain(self.gate());
+        for (index, condition) in conditions.enumerate() {
+            let word = if index == 0 { "WHERE" } else { "AND" };
+            text.push_str(&format!(" {word} {condition}"));
+        }
+        text.push_str(" RETURNING 1");
+        let (name, expected) = (format!("update_{table}"), self.bind(i64::try_from(rows).unwrap_or(i64::MAX)));
+        if self.parts.is_empty() {
+            self.gate = format!("(SELECT count(*) FROM {name}) = {expected}");
+        }
+        self.part(&name, &text);
+        self.expectations.push(format!("expect_rows('{name}', {expected}, (SELECT count(*) FROM {name}))"));
+    }
+
+    /// Takes a value, and returns what stands for it in the text.
+    pub fn bind<'v, T: Encode<'v, Postgres> + Type<Postgres>>(&mut self, value: T) -> String {
+        let kind = T::type_info();
+        if let Err(error) = self.arguments.add(value) {
+            self.fault.get_or_insert(error);
+        }
+        format!("${}::{}", self.arguments.len(), kind.name())
+    }
+
+    /// What must be so before this part is written, as ` WHERE …`, where anything must.
+    #[must_use]
+    pub fn condition(&self) -> String {
+        self.gate().map(|gate| format!(" WHERE {gate}")).unwrap_or_default()
+    }
+
+    /// Adds a part that is written in any case, from whatever another one returns.
+    pub fn part(&mut self, name: &str, text: &str) {
+        self.parts.push(format!("{name} AS ({text})"));
+    }
+
+    /// Writes everything, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Contended`] when a row was not as it was loaded, or was there already; nothing was written. Where no transaction was begun, success
+    /// is durable, and [`StoreError::Lost`] leaves it unknown.
+    pub async fn execute(self, executor: impl PgExecutor<'_>, statement: Statement) -> Result<(), StoreError> {
+        if let Some(fault) = self.fault {
+            return Err(StoreError::Fault(sqlx::Error::Encode(fault)));
+        }
+        if self.parts.is_empty() {
+            return Ok(());
+        }
+        // Made of the names that stand in the code; values are bound.
+        let expectations = if self.expectations.is_empty() { "1".to_owned() } else { self.expectations.join(", ") };
+        let text = format!("WITH {} SELECT {expectations}", self.parts.join(",\n"));
+        sqlx::query_with(AssertSqlSafe(text), self.arguments).execute(executor).traced(statement).await?;
+        Ok(())
+    }
+
+    fn columns(&mut self, columns: impl FnOnce(&mut Columns<'_>)) -> Vec<Column> {
+        let mut taken = Columns { writes: self, columns: Vec::new() };
+        columns(&mut taken);
+        taken.columns
+    }
+
+    fn gate(&self) -> Option<String> {
+        (!self.gate.is_empty()).then(|| self.gate.clone())
+    }
+}
+
+impl Columns<'_> {
+    /// A value for each row.
+    pub fn each<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        self.unnest(name, Kind::Each, rows, of);
+    }
+
+    /// A value for each row, by which it is found.
+    pub fn key<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        self.unnest(name, Kind::Key, rows, of);
+    }
+
+    /// A value for each row, which it must have before it is written.
+    pub fn loaded<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        self.unnest(name, Kind::Loaded, rows, of);
+    }
+
+    /// How often each row was written, this time included.
+    pub fn version<'r, R>(&mut self, rows: &'r [R], of: impl Fn(&'r R) -> i64) {
+        self.unnest("version", Kind::Version, rows, of);
+    }
+
+    /// One value for all rows.
+    pub fn same<'v, T: Encode<'v, Postgres> + Type<Postgres>>(&mut self, name: &'static str, value: T) {
+        let value = self.writes.bind(value);
+        self.columns.push(Column { name, value, kind: Kind::Same });
+    }
+
+    fn unnest<'r, R, T>(&mut self, name: &'static str, kind: Kind, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        let value = self.writes.bind(rows.iter().map(of).collect::<Vec<T>>());
+        self.columns.push(Column { name, value: format!("unnest({value})"), kind });
+    }
+}
+
+impl Column {
+    fn moved(&self) -> Option<String> {
+        let Self { name, value, kind } = self;
+        match kind {
+            Kind::Same => None,
+            Kind::Loaded => Some(format!("{value} AS loaded_{name}")),
+            Kind::Each | Kind::Key | Kind::Version => Some(format!("{value} AS {name}")),
+        }
+    }
+
+    fn set(&self) -> Option<String> {
+        let Self { name, value, kind } = self;
+        match kind {
+            Kind::Key | Kind::Loaded => None,
+            Kind::Same => Some(format!("{name} = {value}")),
+            Kind::Each | Kind::Version => Some(format!("{name} = moved.{name}")),
+        }
+    }
+
+    fn condition(&self) -> Option<String> {
+        let name = self.name;
+        match self.kind {
+            Kind::Key => Some(format!("stored.{name} = moved.{name}")),
+            Kind::Loaded => Some(format!("stored.{name} = moved.loaded_{name}")),
+            Kind::Version => Some(format!("stored.{name} = moved.{name} - 1")),
+            Kind::Each | Kind::Same => None,
+        }
+    }
+}
+
+fn list(columns: &[Column], of: impl Fn(&Column) -> Option<String>) -> String {
+    let mut text = String::new();
+    for part in columns.iter().filter_map(of) {
+        let comma = if text.is_empty() { "" } else { ", " };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{comma}{part}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_inserted_comes_column_by_column() {
+        let mut writes = Writes::default();
+        writes.insert("entries", |columns| {
+            columns.each("player_id", &["a", "b"], |name| *name);
+            columns.same("time", 7_i64);
+        });
+        let select = "SELECT unnest($1::TEXT[]), $2::INT8";
+        let insert = format!("insert_entries AS (INSERT INTO entries AS stored (player_id, time) {select})");
+        assert_eq!((writes.parts, writes.expectations), (vec![insert], Vec::new()));
+    }
+
+    #[test]
+    fn what_is_updated_must_be_as_it_was_loaded() {
+        let mut writes = Writes::default();
+        writes.update("players", 1, |columns| {
+            columns.key("player_id", &["a"], |name| *name);
+            columns.loaded("head", &[1_i64], |head| *head);
+            columns.each("head", &[2_i64], |head| *head);
+            columns.version(&[2_i64], |version| *version);
+            columns.same("time", 7_i64);
+        });
+        let moved = "unnest($1::TEXT[]) AS player_id, unnest($2::INT8[]) AS loaded_head, unnest($3::INT8[]) AS head, \
+                     unnest($4::INT8[]) AS version";
+        let set = "head = moved.head, version = moved.version, time = $5::INT8";
+        let same = "stored.player_id = moved.player_id AND stored.head = moved.loaded_head \
+                    AND stored.version = moved.version - 1";
+        let update =
+            format!("UPDATE players AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {same} RETURNING 1");
+        assert_eq!(writes.parts, [format!("update_players AS ({update})")]);
+        let expected = "expect_rows('update_players', $6::INT8, (SELECT count(*) FROM update_players))";
+        assert_eq!(writes.expectations, [expected]);
+    }
+
+    #[test]
+    fn everything_else_waits_for_an_update_that_comes_first() {
+        let one = |columns: &mut Columns<'_>| columns.key("x", &[1_i64], |x| *x);
+        let mut writes = Writes::default();
+        writes.update("a", 1, one);
+        writes.insert("b", one);
+        writes.update("c", 1, one);
+        let gate = "(SELECT count(*) FROM update_a) = $2::INT8";
+        assert!(!writes.parts[0].contains(gate), "{}", writes.parts[0]);
+        assert!(writes.parts[1].contains(&format!(" WHERE {gate}")), "{}", writes.parts[1]);
+        assert!(writes.parts[2].contains(&format!(" AND {gate}")), "{}", writes.parts[2]);
+    }
+
+    #[test]
+    fn nothing_waits_for_an_insert() {
+        let mut writes = Writes::default();
+        writes.insert("a", |columns| columns.each("x", &[1_i64], |x| *x));
+        writes.update("b", 1, |columns| columns.key("x", &[1_i64], |x| *x));
+        assert!(writes.gate.is_empty());
+    }
+}
