@@ -8,7 +8,7 @@ use auric_ids::{HoldId, PlayerId};
 
 use super::WalletTx;
 use super::recent::{Assumed, Recent};
-use crate::domain::{HoldRow, Journal, Player};
+use crate::domain::{HoldRow, Journal, MutationKey, Player, Record};
 
 /// What a batch asks of its database's transaction.
 #[async_trait]
@@ -18,6 +18,9 @@ pub trait Connected: Send {
 
     /// Reads those of the holds that there are.
     async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError>;
+
+    /// Reads what those of the keys were answered that were used.
+    async fn records(&mut self, keys: &[&MutationKey]) -> Result<Vec<Record>, StoreError>;
 
     /// Writes everything, each row over the version that was loaded.
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError>;
@@ -48,11 +51,15 @@ impl<C: Connected> BatchTx<C> {
         if !assumed.is_tested_by(journal) {
             assumed.compare(&self.connected.lock(&assumed.players()).await?)?;
         }
-        let untested = assumed.untested_holds(journal);
-        if untested.is_empty() {
-            return Ok(());
+        let keys = assumed.untested_keys(journal);
+        if !keys.is_empty() {
+            Assumed::compare_keys(&self.connected.records(&keys).await?)?;
         }
-        Assumed::compare_holds(&self.connected.holds(&untested).await?)
+        let holds = assumed.untested_holds(journal);
+        if !holds.is_empty() {
+            Assumed::compare_holds(&self.connected.holds(&holds).await?)?;
+        }
+        Ok(())
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {

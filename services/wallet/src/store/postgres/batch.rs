@@ -7,7 +7,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use super::{PostgresStore, load, sql, unavailable, write};
-use crate::domain::{BatchKeys, Book, HoldRow, Journal, Player};
+use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Record};
 use crate::store::batch::{BatchTx, Connected};
 use crate::store::recent::Assumed;
 
@@ -52,7 +52,8 @@ impl PostgresStore {
     async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresBatch)>, StoreError> {
         let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
         let mut connection = self.pool.acquire().await.map_err(unavailable)?;
-        load::unknown(&mut connection, keys, &mut opened).await.map_err(unavailable)?;
+        let read = assumed.keys_to_read(keys);
+        load::unknown(&mut connection, keys, &read, &mut opened).await.map_err(unavailable)?;
         if !Assumed::suffices(&opened) {
             return Ok(None);
         }
@@ -110,6 +111,10 @@ impl Connected for Work {
 
     async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
         load::holds_of(&mut **self.begun().await?, names).await
+    }
+
+    async fn records(&mut self, keys: &[&MutationKey]) -> Result<Vec<Record>, StoreError> {
+        Ok(load::clock_and_records(&mut **self.begun().await?, keys).await?.1)
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {

@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnection;
 use sqlx::{Postgres, Row as _, Transaction};
 
 use super::{paid, sql};
-use crate::domain::{BalanceKey, BatchKeys, HoldRow, Opened, Player, Record, Row};
+use crate::domain::{BalanceKey, BatchKeys, HoldRow, MutationKey, Opened, Player, Record, Row};
 use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -95,27 +95,32 @@ pub async fn book(
     let known = recent.balances(&opened.players, keys);
     opened.balances = known.rows;
     opened.balances.extend(balances(transaction, &known.rest).await?);
-    unknown(transaction, keys, &mut opened).await?;
+    unknown(transaction, keys, &keys.mutations.iter().collect::<Vec<_>>(), &mut opened).await?;
     due(transaction, &mut opened).await?;
     Ok(opened)
 }
 
-/// Reads what nobody can know without a look: the clock, the keys that were used, and the claims that were made.
-pub async fn unknown(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
-    (opened.now, opened.records) = clock_and_records(connection, keys).await?;
+/// Reads what nobody can know without a look: the clock, those of `mutations` that were used, and the claims that were made.
+pub async fn unknown(
+    connection: &mut PgConnection,
+    keys: &BatchKeys,
+    mutations: &[&MutationKey],
+    opened: &mut Opened,
+) -> Result<(), StoreError> {
+    (opened.now, opened.records) = clock_and_records(connection, mutations).await?;
     if !keys.guards.is_empty() {
         claims(connection, keys, opened).await?;
     }
     Ok(())
 }
 
-/// Reads the database's clock, and what the keys of `keys` were answered before.
-async fn clock_and_records(
+/// Reads the database's clock, and what the requests under those keys were answered before.
+pub async fn clock_and_records(
     connection: &mut PgConnection,
-    keys: &BatchKeys,
+    keys: &[&MutationKey],
 ) -> Result<(Timestamp, Vec<Record>), StoreError> {
-    let wanted = keys.mutations.iter();
-    let (callers, names): (Vec<&str>, Vec<&str>) = wanted.map(|key| (key.caller.as_str(), key.key.as_str())).unzip();
+    let (callers, names): (Vec<&str>, Vec<&str>) =
+        keys.iter().map(|key| (key.caller.as_str(), key.key.as_str())).unzip();
     let rows = sqlx::query(
         "SELECT clock.now, kept.*
          FROM (SELECT clock_timestamp() AS now) AS clock

@@ -3,7 +3,7 @@
 use auric_db::{Contention, StoreError};
 use auric_ids::{HoldId, PlayerId};
 
-use crate::domain::{Head, HoldRow, Journal, Opened, Player};
+use crate::domain::{BatchKeys, Head, HoldRow, Journal, MutationKey, Opened, Player, Record};
 
 /// What may pass between the clock's reading and the locks: a run takes no longer. A hold that lapses meanwhile must be found to have lapsed.
 const WAIT_MAX_MICROS: i64 = 30_000_000;
@@ -18,6 +18,8 @@ pub struct Assumed {
     pub(super) heads: Vec<(PlayerId, Head)>,
     /// Holds that the batch makes: not there yet.
     pub(super) absent: Vec<HoldId>,
+    /// Keys that are taken for new, in ascending order: none, or all of the batch.
+    pub(super) unread: Vec<MutationKey>,
 }
 
 impl Assumed {
@@ -42,6 +44,29 @@ impl Assumed {
         // Both are in ascending order.
         let written = |id: &HoldId| journal.holds.binary_search_by(|row| row.hold.id.cmp(id)).is_ok();
         self.absent.iter().filter(|id| !written(id)).collect()
+    }
+
+    /// The keys of the batch that are to be looked up before it is decided.
+    pub fn keys_to_read<'k>(&self, keys: &'k BatchKeys) -> Vec<&'k MutationKey> {
+        if self.unread.is_empty() { keys.mutations.iter().collect() } else { Vec::new() }
+    }
+
+    /// The keys that were taken for new and are not written, since what was decided is not kept: whoever inserts one finds out.
+    pub fn untested_keys(&self, journal: &Journal) -> Vec<&MutationKey> {
+        // Both are in ascending order.
+        let written = |key: &MutationKey| journal.records.binary_search_by(|record| record.key.cmp(key)).is_ok();
+        self.unread.iter().filter(|key| !written(key)).collect()
+    }
+
+    /// Compares the [keys that nobody tested](Self::untested_keys) with those of them that were used after all.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Contended`] when there is one.
+    pub fn compare_keys(used: &[Record]) -> Result<(), StoreError> {
+        let Some(record) = used.first() else { return Ok(()) };
+        let message = format!("the key {} of {} was used before", record.key.key, record.key.caller);
+        Err(StoreError::Contended(Contention::Duplicate, sqlx::Error::Protocol(message)))
     }
 
     /// Compares the [holds that nobody tested](Self::untested_holds) with those of them that are there after all.

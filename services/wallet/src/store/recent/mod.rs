@@ -8,11 +8,12 @@
 //! change of that balance puts back what the ledger says.
 //!
 //! The heads are remembered too. A batch of whom all is remembered is decided on that before anything is locked, and its [commit](Assumed) finds out
-//! whether the heads are still the same.
+//! whether the heads are still the same. Its keys are taken for new, unless this copy met one of them lately: whoever inserts one that was used finds out.
 
 mod assumed;
 #[cfg(test)]
 mod tests;
+mod used;
 
 use std::iter::Peekable;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ use hashlink::LruCache;
 use crate::domain::{BalanceKey, BatchKeys, Head, HoldKey, HoldRow, Journal, Opened, Player, Row};
 
 pub use assumed::Assumed;
+use used::Used;
 
 /// What is remembered at most, in weights, of which the players that were not touched for the longest time are forgotten first: some 20 MB.
 const WEIGHT_MAX: usize = 65_536;
@@ -36,7 +38,8 @@ const HOLD_WEIGHT: usize = 4;
 const BALANCES_MAX: usize = 16;
 const HOLDS_MAX: usize = 64;
 
-/// Batches that lock and read after one that remembered what was no longer so: other copies write to the same players.
+/// Batches that lock and read, or look their keys up, after one that remembered what was no longer so: other copies write to the same players, or were
+/// asked under the same keys.
 const DOUBT: u32 = 64;
 
 /// What was written lately.
@@ -50,8 +53,11 @@ pub struct Recent {
 struct Kept {
     players: LruCache<PlayerId, Remembered>,
     weight: usize,
+    used: Used,
     /// Batches to come that lock and read before they decide.
     doubt: u32,
+    /// Batches to come that look their keys up.
+    doubt_of_keys: u32,
 }
 
 /// What one player has, as it is under `head`.
@@ -106,7 +112,8 @@ impl Recent {
     }
 
     fn of_at_most(weight_max: usize) -> Self {
-        let kept = Kept { players: LruCache::new_unbounded(), weight: 0, doubt: 0 };
+        let players = LruCache::new_unbounded();
+        let kept = Kept { players, weight: 0, used: Used::default(), doubt: 0, doubt_of_keys: 0 };
         Self { weight_max, kept: Mutex::new(kept) }
     }
 
@@ -148,7 +155,7 @@ impl Recent {
 
     /// Tells what every player of `keys` is remembered to be, and the holds that `keys` names; nothing where a look is needed, or in doubt.
     ///
-    /// Adds to `keys` all that the end of those holds touches. Clock, keys and claims are still to be read.
+    /// Adds to `keys` all that the end of those holds touches. Clock and claims are still to be read, and the keys that are not taken for new.
     pub fn all(&self, keys: &mut BatchKeys) -> Option<(Assumed, Opened)> {
         if keys.has_paid() {
             return None;
@@ -166,24 +173,28 @@ impl Recent {
         }
         let heads = players.iter().map(|(id, player)| (id.clone(), player.loaded)).collect();
         let opened = Opened { players, balances: known.rows, holds, ..Opened::default() };
-        Some((Assumed { heads, absent }, opened))
+        let unread = if self.kept().are_new(keys) { keys.mutations.iter().cloned().collect() } else { Vec::new() };
+        Some((Assumed { heads, absent, unread }, opened))
     }
 
     /// Drops what a batch was decided on that could not be written, so that it is run again behind the locks; so are the next batches, where heads had
-    /// moved.
+    /// moved, and the keys of the next batches are looked up, where something was there already.
     pub fn refuted(&self, assumed: &Assumed, why: &StoreError) {
         let mut kept = self.kept();
         for (player, _) in &assumed.heads {
             kept.remove(player);
         }
-        if matches!(why, StoreError::Contended(Contention::Version, _)) {
-            kept.doubt = DOUBT;
+        match why {
+            StoreError::Contended(Contention::Version, _) => kept.doubt = DOUBT,
+            StoreError::Contended(Contention::Duplicate, _) => kept.doubt_of_keys = DOUBT,
+            _ => {}
         }
     }
 
     /// Forgets every player that `journal` changes, until it is known what became of it; returns what was remembered.
     pub fn forget(&self, journal: &Journal) -> Forgotten {
         let mut kept = self.kept();
+        journal.records.iter().for_each(|record| kept.used.note(&record.key));
         Forgotten(journal.players.iter().map(|(id, _)| kept.remove(id)).collect())
     }
 
@@ -251,6 +262,15 @@ impl Kept {
             Some((id.clone(), player))
         };
         keys.players.iter().map(of).collect()
+    }
+
+    /// Whether nothing tells that one of those keys was used.
+    fn are_new(&mut self, keys: &BatchKeys) -> bool {
+        if self.doubt_of_keys > 0 {
+            self.doubt_of_keys = self.doubt_of_keys.saturating_sub(1);
+            return false;
+        }
+        keys.mutations.iter().all(|key| !self.used.has(key))
     }
 
     fn insert(&mut self, player: PlayerId, remembered: Remembered, weight_max: usize) {

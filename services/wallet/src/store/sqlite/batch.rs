@@ -8,7 +8,7 @@ use auric_ids::{HoldId, PlayerId};
 use sqlx::{Sqlite, Transaction};
 
 use super::{SqliteStore, load, sql, write};
-use crate::domain::{BatchKeys, Book, HoldRow, Journal, Player};
+use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Record};
 use crate::store::batch::{BatchTx, Connected};
 use crate::store::recent::Assumed;
 
@@ -22,7 +22,7 @@ impl SqliteStore {
         let now = self.clock.now();
         if let Some((assumed, mut opened)) = self.recent.all(&mut keys) {
             opened.now = now;
-            load::unknown(&mut transaction, &keys, &mut opened).await?;
+            load::unknown(&mut transaction, &keys, &assumed.keys_to_read(&keys), &mut opened).await?;
             if Assumed::suffices(&opened) {
                 return Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, Some(assumed))));
             }
@@ -48,6 +48,10 @@ impl Connected for Transaction<'static, Sqlite> {
 
     async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
         load::holds_of(self, names).await
+    }
+
+    async fn records(&mut self, keys: &[&MutationKey]) -> Result<Vec<Record>, StoreError> {
+        load::records(self, keys).await
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {

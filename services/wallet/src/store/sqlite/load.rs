@@ -11,7 +11,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::many::Many;
 use super::{array, paid, sql};
-use crate::domain::{BatchKeys, HoldRow, Opened, Player};
+use crate::domain::{BatchKeys, HoldRow, MutationKey, Opened, Player, Record};
 use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
@@ -108,19 +108,19 @@ pub async fn book(
         opened.balances.push(row.into_domain()?);
     }
 
-    unknown(transaction, keys, &mut opened).await?;
+    unknown(transaction, keys, &keys.mutations.iter().collect::<Vec<_>>(), &mut opened).await?;
     due(transaction, &mut opened).await?;
     Ok(opened)
 }
 
-/// Reads what nobody can know without a look: the keys that were used, and the claims that were made.
-pub async fn unknown(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
-    let wanted: Vec<_> = keys.mutations.iter().collect();
-    let rows: Vec<RecordRow> = RECORDS
-        .rows(transaction, &wanted, |values, key| values.bind(key.caller.as_str()).bind(key.key.as_str()))
-        .await?;
-    opened.records = rows.into_iter().map(RecordRow::into_domain).collect::<Result<_, _>>()?;
-
+/// Reads what nobody can know without a look: those of `mutations` that were used, and the claims that were made.
+pub async fn unknown(
+    transaction: &mut Tx,
+    keys: &BatchKeys,
+    mutations: &[&MutationKey],
+    opened: &mut Opened,
+) -> Result<(), StoreError> {
+    opened.records = records(transaction, mutations).await?;
     if !keys.guards.is_empty() {
         let rows: Vec<ClaimDbRow> = sqlx::query_as(
             "SELECT claims.player_id, claims.claim_type, claims.claim_key, claims.caller, claims.idempotency_key,
@@ -138,6 +138,13 @@ pub async fn unknown(transaction: &mut Tx, keys: &BatchKeys, opened: &mut Opened
         opened.claims = rows.into_iter().map(ClaimDbRow::into_domain).collect::<Result<_, _>>()?;
     }
     Ok(())
+}
+
+/// Reads what the requests under those keys were answered before.
+pub async fn records(transaction: &mut Tx, keys: &[&MutationKey]) -> Result<Vec<Record>, StoreError> {
+    let rows: Vec<RecordRow> =
+        RECORDS.rows(transaction, keys, |values, key| values.bind(key.caller.as_str()).bind(key.key.as_str())).await?;
+    rows.into_iter().map(RecordRow::into_domain).collect()
 }
 
 /// Reads every lapsing hold of the players of whom one may have lapsed, and the balances that it set aside.

@@ -23,6 +23,7 @@ on_every_store!(
     a_hold_that_another_copy_ended_is_not_open_for_one_that_made_it,
     a_hold_that_another_copy_made_is_found_by_a_reserve_that_is_refused,
     a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing,
+    a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it,
     a_history_of_the_same_length_is_not_the_one_that_is_remembered,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
@@ -132,6 +133,41 @@ async fn a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing(ledger:
         waited.unwrap();
     }
     assert_books_agree(&wallet).await;
+}
+
+async fn a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it(ledger: Ledger) {
+    // R-W5, R-O5: who remembers all else takes a key for new. Its insert finds out that it is not; what inserts nothing must look.
+    let copies = copies(&ledger).await;
+    let other = ledger.copy().await;
+    for (turn, one) in copies.iter().enumerate() {
+        let pay = |key: &str| post(&format!("{key}-{turn}"), vec![credit("p", "lumees", 10)]);
+        let poor = post(&format!("poor-{turn}"), vec![debit("p", "lumees", 1_000_000)]);
+        let paid = outcome(one, pay("paid")).await.unwrap();
+        let refused = outcome(one, poor.clone()).await.unwrap_err();
+        // From here on the other copy remembers the player, and has met neither key.
+        for warm in ["warm", "and-sure"] {
+            outcome(&other, pay(warm)).await.unwrap();
+        }
+        let again = send(&other, pay("paid")).await;
+        assert_eq!(again, Verdict::Answered { outcome: Ok(paid), replayed: true }, "turn {turn}");
+        assert_eq!(
+            send(&other, poor).await,
+            Verdict::Answered { outcome: Err(refused), replayed: true },
+            "turn {turn}"
+        );
+    }
+    for turn in 0..copies.len() {
+        // A copy of its own each time: one that was wrong looks for a while.
+        let other = ledger.copy().await;
+        for warm in ["once", "twice"] {
+            outcome(&other, post(&format!("{warm}-{turn}"), vec![credit("p", "lumees", 1)])).await.unwrap();
+        }
+        let nothing_to_take = of_player("p", commit(&format!("paid-{turn}"), "nowhere", &[]));
+        let verdict = send(&other, nothing_to_take).await;
+        assert!(matches!(verdict, Verdict::Unstored(Unstored::KeyReused { .. })), "turn {turn}: {verdict:?}");
+    }
+    assert_eq!(available(&copies[0], "p", "lumees").await, 32 * u64::try_from(copies.len()).unwrap());
+    assert_books_agree(&copies[0]).await;
 }
 
 async fn a_history_of_the_same_length_is_not_the_one_that_is_remembered(ledger: Ledger) {
