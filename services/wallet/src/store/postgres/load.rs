@@ -107,11 +107,24 @@ pub async fn unknown(
     mutations: &[&MutationKey],
     opened: &mut Opened,
 ) -> Result<(), StoreError> {
-    (opened.now, opened.records) = clock_and_records(connection, mutations).await?;
+    if mutations.is_empty() {
+        opened.now = clock(&mut *connection).await?;
+    } else {
+        (opened.now, opened.records) = clock_and_records(connection, mutations).await?;
+    }
     if !keys.guards.is_empty() {
         claims(connection, keys, opened).await?;
     }
     Ok(())
+}
+
+/// Reads the database's clock.
+///
+/// By itself: with no keys to look up the statement below would be planned anew each time, since that promises to be cheaper.
+pub async fn clock(connection: impl sqlx::PgExecutor<'_>) -> Result<Timestamp, StoreError> {
+    let now: DbTime =
+        sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(connection).traced(sql("SELECT")).await?;
+    Ok(now.0)
 }
 
 /// Reads the database's clock, and what the requests under those keys were answered before.

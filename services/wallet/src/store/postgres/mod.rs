@@ -66,9 +66,7 @@ impl WalletStore for PostgresStore {
     }
 
     async fn now(&self) -> Result<Timestamp, StoreError> {
-        let now: DbTime =
-            sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.pool).traced(sql("SELECT")).await?;
-        Ok(now.0)
+        load::clock(&self.pool).await
     }
 
     async fn entries(&self, query: &EntriesQuery) -> Result<Vec<Entry>, StoreError> {

@@ -162,8 +162,8 @@ async fn a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it(ledger
         for warm in ["once", "twice"] {
             outcome(&other, post(&format!("{warm}-{turn}"), vec![credit("p", "lumees", 1)])).await.unwrap();
         }
-        let nothing_to_take = of_player("p", commit(&format!("paid-{turn}"), "nowhere", &[]));
-        let verdict = send(&other, nothing_to_take).await;
+        let malformed = post(&format!("paid-{turn}"), vec![in_pool(credit("p", "lumees", 10), "bulk")]);
+        let verdict = send(&other, malformed).await;
         assert!(matches!(verdict, Verdict::Unstored(Unstored::KeyReused { .. })), "turn {turn}: {verdict:?}");
     }
     assert_eq!(available(&copies[0], "p", "lumees").await, 32 * u64::try_from(copies.len()).unwrap());
