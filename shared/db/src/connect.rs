@@ -160,6 +160,8 @@ impl SqliteDatabase {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_MAX)
+            // A file is there: to ask would be a message to its thread and back for each batch.
+            .test_before_acquire(false)
             .connect_with(options.clone())
             .await
             .map_err(StoreError::Unavailable)?;

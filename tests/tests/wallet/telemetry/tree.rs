@@ -19,7 +19,7 @@ const CLIENT: i32 = 3;
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
 /// The statements of the first Post of a player, in their order.
-const STATEMENTS_OF_POSTGRES: [&str; 15] = [
+const STATEMENTS_OF_POSTGRES: [&str; 11] = [
     "BEGIN",
     "SELECT players FOR UPDATE",
     "ROLLBACK",
@@ -29,26 +29,12 @@ const STATEMENTS_OF_POSTGRES: [&str; 15] = [
     "SELECT balances",
     "SELECT mutations",
     "decide",
-    "UPDATE players",
-    "INSERT mutations",
-    "INSERT balances",
-    "INSERT entries",
-    "INSERT outbox",
+    "WRITE journal",
     "COMMIT",
 ];
 
-/// The statements of a Post of a player whom this copy remembers: the head is locked by writing it.
-const STATEMENTS_OF_REMEMBERED: [&str; 9] = [
-    "BEGIN",
-    "SELECT mutations",
-    "decide",
-    "UPDATE players",
-    "INSERT mutations",
-    "UPDATE balances",
-    "INSERT entries",
-    "INSERT outbox",
-    "COMMIT",
-];
+/// The statements of a Post of a player whom this copy remembers, under a key that it never met: the clock, and everything at once.
+const STATEMENTS_OF_REMEMBERED: [&str; 3] = ["SELECT", "decide", "WRITE journal"];
 
 const STATEMENTS_OF_SQLITE: [&str; 12] = [
     "BEGIN",
