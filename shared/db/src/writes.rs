@@ -86,13 +86,11 @@ impl Writes {
         let columns = self.columns(columns);
         let moved = list(&columns, Column::moved);
         let set = list(&columns, Column::set);
-        let mut text = format!("UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved");
-        let conditions = columns.iter().filter_map(Column::condition).chain(self.gate());
-        for (index, condition) in conditions.enumerate() {
-            let word = if index == 0 { "WHERE" } else { "AND" };
-            text.push_str(&format!(" {word} {condition}"));
-        }
-        text.push_str(" RETURNING 1");
+        let conditions: Vec<String> = columns.iter().filter_map(Column::condition).chain(self.gate()).collect();
+        let conditions = conditions.join(" AND ");
+        let text = format!(
+            "UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {conditions} RETURNING 1"
+        );
         let (name, expected) = (format!("update_{table}"), self.bind(i64::try_from(rows).unwrap_or(i64::MAX)));
         if self.parts.is_empty() {
             self.gate = format!("(SELECT count(*) FROM {name}) = {expected}");
