@@ -48,7 +48,7 @@ pub const WAYS: [Way; 3] = [
 pub struct Overload {
     /// What was overloaded.
     pub way: Way,
-    /// What can be done, in units a second.
+    /// What can be done, in units a second: the mean of a window before it and one after.
     pub peak: f64,
     /// Memory before.
     pub before_bytes: u64,

@@ -88,9 +88,8 @@ impl Writes {
         let set = list(&columns, Column::set);
         let conditions: Vec<String> = columns.iter().filter_map(Column::condition).chain(self.gate()).collect();
         let conditions = conditions.join(" AND ");
-        let text = format!(
-            "UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {conditions} RETURNING 1"
-        );
+        let text =
+            format!("UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {conditions} RETURNING 1");
         let (name, expected) = (format!("update_{table}"), self.bind(i64::try_from(rows).unwrap_or(i64::MAX)));
         if self.parts.is_empty() {
             self.gate = format!("(SELECT count(*) FROM {name}) = {expected}");
