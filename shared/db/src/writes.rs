@@ -26,7 +26,7 @@ pub struct Writes {
     arguments: PgArguments,
     parts: Vec<String>,
     expectations: Vec<String>,
-    gate: String,
+    gate: Option<String>,
     fault: Option<BoxDynError>,
 }
 
@@ -59,12 +59,6 @@ enum Kind {
 }
 
 impl Writes {
-    /// Whether there is nothing to write.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.parts.is_empty()
-    }
-
     /// Inserts rows plainly: one that is there already fails the statement.
     pub fn insert(&mut self, table: &'static str, columns: impl FnOnce(&mut Columns<'_>)) {
         self.upsert(table, "", columns);
@@ -86,13 +80,13 @@ impl Writes {
         let columns = self.columns(columns);
         let moved = list(&columns, Column::moved);
         let set = list(&columns, Column::set);
-        let conditions: Vec<String> = columns.iter().filter_map(Column::condition).chain(self.gate()).collect();
+        let conditions: Vec<String> = columns.iter().filter_map(Column::condition).chain(self.gate.clone()).collect();
         let conditions = conditions.join(" AND ");
         let text =
             format!("UPDATE {table} AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {conditions} RETURNING 1");
         let (name, expected) = (format!("update_{table}"), self.bind(i64::try_from(rows).unwrap_or(i64::MAX)));
         if self.parts.is_empty() {
-            self.gate = format!("(SELECT count(*) FROM {name}) = {expected}");
+            self.gate = Some(format!("(SELECT count(*) FROM {name}) = {expected}"));
         }
         self.part(&name, &text);
         self.expectations.push(format!("expect_rows('{name}', {expected}, (SELECT count(*) FROM {name}))"));
@@ -110,7 +104,7 @@ impl Writes {
     /// What must be so before this part is written, as ` WHERE …`, where anything must.
     #[must_use]
     pub fn condition(&self) -> String {
-        self.gate().map(|gate| format!(" WHERE {gate}")).unwrap_or_default()
+        self.gate.as_ref().map(|gate| format!(" WHERE {gate}")).unwrap_or_default()
     }
 
     /// Adds a part that is written in any case, from whatever another one returns.
@@ -142,10 +136,6 @@ impl Writes {
         let mut taken = Columns { writes: self, columns: Vec::new() };
         columns(&mut taken);
         taken.columns
-    }
-
-    fn gate(&self) -> Option<String> {
-        (!self.gate.is_empty()).then(|| self.gate.clone())
     }
 }
 
@@ -290,6 +280,6 @@ mod tests {
         let mut writes = Writes::default();
         writes.insert("a", |columns| columns.each("x", &[1_i64], |x| *x));
         writes.update("b", 1, |columns| columns.key("x", &[1_i64], |x| *x));
-        assert!(writes.gate.is_empty());
+        assert_eq!(writes.gate, None);
     }
 }

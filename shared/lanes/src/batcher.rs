@@ -28,7 +28,8 @@ pub trait Batcher: Send + Sync + 'static {
     /// # Cancellation
     ///
     /// A run that takes longer than [`LaneSettings::run_time_max`](crate::LaneSettings::run_time_max) is dropped, and counts as
-    /// [`BatchError::Lost`]: dropping it must undo what is not yet committed.
+    /// [`BatchError::Lost`]: dropping it must undo what is not yet committed, or leave it such that it cannot come after a later run of the
+    /// same work.
     async fn run(&self, lane: LaneId, batch: &[Self::Work]) -> Result<Vec<Self::Answer>, BatchError>;
 }
 

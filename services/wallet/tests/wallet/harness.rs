@@ -69,6 +69,17 @@ impl Ledger {
         Arc::new(Handlers::start(self.store().await, self.rules.clone(), self.lanes.clone()))
     }
 
+    /// A copy that has met nothing: on SQLite as after a restart.
+    pub async fn newcomer(&self) -> Arc<Handlers> {
+        let store = match &self.base {
+            Base::Sqlite { database, .. } => {
+                store::on(Database::Sqlite(database.clone()), Arc::<StoppableClock>::clone(&self.clock))
+            }
+            Base::Postgres(_) => self.store().await,
+        };
+        Arc::new(Handlers::start(store, self.rules.clone(), self.lanes.clone()))
+    }
+
     /// The bare store of another copy.
     pub async fn store(&self) -> Arc<dyn WalletStore> {
         match &self.base {

@@ -138,7 +138,7 @@ async fn a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing(ledger:
 async fn a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it(ledger: Ledger) {
     // R-W5, R-O5: who remembers all else takes a key for new. Its insert finds out that it is not; what inserts nothing must look.
     let copies = copies(&ledger).await;
-    let other = ledger.copy().await;
+    let other = ledger.newcomer().await;
     for (turn, one) in copies.iter().enumerate() {
         let pay = |key: &str| post(&format!("{key}-{turn}"), vec![credit("p", "lumees", 10)]);
         let poor = post(&format!("poor-{turn}"), vec![debit("p", "lumees", 1_000_000)]);
@@ -158,7 +158,7 @@ async fn a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it(ledger
     }
     for turn in 0..copies.len() {
         // A copy of its own each time: one that was wrong looks for a while.
-        let other = ledger.copy().await;
+        let other = ledger.newcomer().await;
         for warm in ["once", "twice"] {
             outcome(&other, post(&format!("{warm}-{turn}"), vec![credit("p", "lumees", 1)])).await.unwrap();
         }
