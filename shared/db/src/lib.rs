@@ -6,13 +6,16 @@ mod connect;
 mod error;
 mod migrate;
 mod pool;
+mod script;
 mod statement;
 mod time;
 mod writes;
 
-pub use connect::{Database, PostgresSettings, SqliteDatabase};
+pub use connect::{Database, PostgresSettings, SqliteDatabase, batches};
 pub use error::{Contention, STALE, StoreError};
 pub use migrate::{Migrated, migrate, pending};
+pub use pool::observe;
+pub use script::Script;
 pub use statement::{Statement, System, Traced, TracedStatement};
 pub use time::DbTime;
 pub use writes::{Columns, Writes};

@@ -20,7 +20,8 @@ impl Database {
     }
 }
 
-fn observe<D: sqlx::Database>(name: String, pool: &Pool<D>) {
+/// Shows a pool among the metrics under its name, for as long as the process lives.
+pub fn observe<D: sqlx::Database>(name: String, pool: &Pool<D>) {
     let meter = global::meter("auric");
     let (counted, bounded) = (pool.clone(), pool.options().get_max_connections());
     let of_pool = KeyValue::new(DB_CLIENT_CONNECTION_POOL_NAME, name);

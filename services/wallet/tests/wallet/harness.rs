@@ -129,6 +129,11 @@ impl Ledger {
 
     /// Waits until a transaction waits for another's lock. On SQLite, where writers queue in the process, until it is in the queue.
     pub async fn wait_for_a_waiter(&self) {
+        self.wait_for_waiters(1).await;
+    }
+
+    /// Waits until so many do.
+    pub async fn wait_for_waiters(&self, count: i64) {
         let Base::Postgres(database) = &self.base else {
             tokio::task::yield_now().await;
             return;
@@ -136,7 +141,7 @@ impl Ledger {
         let pool = sqlx::PgPool::connect(database.url()).await.unwrap();
         let waiting =
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() == 0 {
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await.unwrap() < count {
             tokio::task::yield_now().await;
         }
         pool.close().await;
@@ -147,6 +152,15 @@ impl Ledger {
         let Base::Postgres(database) = &self.base else { panic!("SQLite has no such locks") };
         let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
         sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(&mut connection).await.unwrap();
+        Lock { connection }
+    }
+
+    /// Takes a whole table, until it is released.
+    pub async fn lock_table(&self, table: &str) -> Lock {
+        let Base::Postgres(database) = &self.base else { panic!("SQLite has no such locks") };
+        let mut connection = sqlx::PgConnection::connect(database.url()).await.unwrap();
+        let take = sqlx::AssertSqlSafe(format!("BEGIN; LOCK TABLE {table}"));
+        sqlx::raw_sql(take).execute(&mut connection).await.unwrap();
         Lock { connection }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use auric_db::{DbTime, SqliteDatabase, Statement, StoreError, Traced as _};
+use auric_db::{DbTime, Script, SqliteDatabase, Statement, StoreError, Traced as _};
 use auric_time::Timestamp;
 use sqlx::{Sqlite, Transaction};
 
@@ -11,9 +11,15 @@ use crate::Cursor;
 
 /// A trigger counts the lane up.
 const WRITE: &str = "INSERT INTO outbox (lane_id, seq, created_at, events, body)
-     SELECT ?1, coalesce(max(last_seq), 0) + 1, max(coalesce(max(last_time), 0), ?2), ?3, ?4
+     SELECT ?, coalesce(max(last_seq), 0) + 1, max(coalesce(max(last_time), 0), ?), ?, ?
      FROM outbox_lanes
-     WHERE lane_id = ?1";
+     WHERE lane_id = ?";
+
+/// Adds what a batch tells into `lane` to what its transaction writes.
+pub fn add(script: &mut Script, lane: i16, now: Timestamp, batch: &Batch) {
+    script.statement(WRITE, 1);
+    script.bind(lane).bind(now.micros()).bind(batch.events).bind(batch.body.as_str()).bind(lane);
+}
 
 /// Writes what a batch tells into `lane`, inside its transaction.
 ///
@@ -26,15 +32,9 @@ pub async fn write(
     now: Timestamp,
     batch: &Batch,
 ) -> Result<(), StoreError> {
-    let written = sqlx::query(WRITE)
-        .bind(lane)
-        .bind(now.micros())
-        .bind(batch.events)
-        .bind(batch.body.as_str())
-        .execute(&mut **transaction)
-        .traced(sql("INSERT outbox"))
-        .await?;
-    if written.rows_affected() == 1 { Ok(()) } else { Err(StoreError::version(1, written.rows_affected())) }
+    let mut script = Script::default();
+    add(&mut script, lane, now, batch);
+    script.execute(transaction, sql("INSERT outbox")).await
 }
 
 pub(super) async fn read(

@@ -33,7 +33,7 @@ impl PostgresStore {
         }
         let unplaced: Vec<&HoldId> =
             keys.holds.iter().filter(|(_, named)| named.player.is_none()).map(|(id, _)| id).collect();
-        keys.add_holds(&load::holds_of(&self.pool, &unplaced).await?);
+        keys.add_holds(&load::holds_of(&self.batches, &unplaced).await?);
         // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
         loop {
             let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
@@ -51,13 +51,13 @@ impl PostgresStore {
     /// Opens on what is remembered, and locks nothing; nothing where that is not enough.
     async fn open_unlocked(&self, keys: &mut BatchKeys) -> Result<Option<(Book, PostgresBatch)>, StoreError> {
         let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
-        let mut connection = self.pool.acquire().await.map_err(unavailable)?;
+        let mut connection = self.batches.acquire().await.map_err(unavailable)?;
         let read = assumed.keys_to_read(keys);
         load::unknown(&mut connection, keys, &read, &mut opened).await.map_err(unavailable)?;
         if !Assumed::suffices(&opened) {
             return Ok(None);
         }
-        Ok(Some((Book::new(opened), BatchTx::new(Work::Free(self.pool.clone()), &self.recent, Some(assumed)))))
+        Ok(Some((Book::new(opened), BatchTx::new(Work::Free(self.batches.clone()), &self.recent, Some(assumed)))))
     }
 
     /// Begins, and locks the players of those names, which are in ascending order.
@@ -69,7 +69,7 @@ impl PostgresStore {
         names: &[&str],
     ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
         loop {
-            let mut transaction = self.pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
+            let mut transaction = self.batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
             let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
             if players.len() == names.len() {
                 return Ok((transaction, players));
@@ -83,7 +83,7 @@ impl PostgresStore {
                  ON CONFLICT (player_id) DO NOTHING",
             )
             .bind(names)
-            .execute(&self.pool)
+            .execute(&self.batches)
             .traced(sql("INSERT players"))
             .await?;
         }

@@ -36,6 +36,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    batches: PgPool,
     recent: Arc<Recent>,
 }
 
@@ -43,7 +44,9 @@ impl PostgresStore {
     /// The store on a connected, migrated database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, recent: Arc::default() }
+        let batches = auric_db::batches(&pool);
+        auric_db::observe("wallet.batches".to_owned(), &batches);
+        Self { pool, batches, recent: Arc::default() }
     }
 }
 
@@ -305,6 +308,7 @@ impl WalletStore for PostgresStore {
     }
 
     async fn close(&self) {
+        self.batches.close().await;
         self.pool.close().await;
     }
 }

@@ -12,6 +12,9 @@ use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Reco
 use crate::store::batch::{BatchTx, Connected};
 use crate::store::recent::Assumed;
 
+/// What writes a batch, for traces and metrics.
+const WRITE: &str = "WRITE journal";
+
 /// A batch in SQLite.
 pub type SqliteBatch = BatchTx<Transaction<'static, Sqlite>>;
 
@@ -55,7 +58,10 @@ impl Connected for Transaction<'static, Sqlite> {
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        write::journal(self, journal, slot).await
+        for script in write::journal(journal, slot)? {
+            script.execute(self, sql(WRITE)).await?;
+        }
+        Ok(())
     }
 
     async fn commit(self) -> Result<(), StoreError> {

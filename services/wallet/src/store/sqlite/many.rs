@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use auric_db::{Statement, StoreError, Traced as _};
+use auric_db::{Script, Statement, StoreError, Traced as _};
 use serde::de::DeserializeOwned;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -12,7 +12,10 @@ use super::sql;
 use crate::store::rows::value;
 
 /// Rows of one statement. Each size is a text of its own, prepared once; the smallest is taken that holds what there is.
-const SIZES: [usize; 4] = [1, 8, 32, 128];
+const SIZES: [usize; 4] = [1, 8, 32, ROWS_MAX];
+
+/// Rows of one statement at most.
+pub const ROWS_MAX: usize = 128;
 
 /// Where a text has its rows.
 const ROWS: &str = "{rows}";
@@ -27,6 +30,7 @@ pub type Values<'q> = Query<'q, Sqlite, SqliteArguments>;
 pub struct Many {
     statement: Statement,
     texts: [Arc<str>; SIZES.len()],
+    columns: usize,
 }
 
 impl Many {
@@ -34,31 +38,33 @@ impl Many {
     pub fn new(summary: &'static str, columns: usize, text: &str) -> Self {
         let row = format!("({})", vec!["?"; columns].join(", "));
         let texts = SIZES.map(|size| text.replace(ROWS, &vec![row.as_str(); size].join(", ")).into());
-        Self { statement: sql(summary), texts }
+        Self { statement: sql(summary), texts, columns }
     }
 
-    /// Writes `rows`, and counts them.
+    /// Adds `rows` to what is written, in the smallest size that holds `size` rows.
+    ///
+    /// One size for all tables of a batch: each text is prepared once, and tables that took theirs by themselves would make a text for every combination.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Contended`] when a row was not as it was loaded.
-    pub async fn write<'q, R>(
+    /// Those of `bind`.
+    pub fn add<'r, R>(
         &self,
-        transaction: &mut Transaction<'static, Sqlite>,
-        rows: &'q [R],
-        bind: impl Fn(Values<'q>, &'q R) -> Result<Values<'q>, StoreError>,
+        script: &mut Script,
+        size: usize,
+        rows: &'r [R],
+        bind: impl Fn(&mut Script, &'r R) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut written = 0;
-        for part in parts(rows) {
-            let mut query = self.sized(part.len());
-            for row in part {
-                query = bind(query, row)?;
-            }
-            let done = query.execute(&mut **transaction).traced(self.statement).await?;
-            written += done.rows_affected();
+        if rows.is_empty() {
+            return Ok(());
         }
-        let expected = rows.len();
-        if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
+        let index = index_of(size.max(rows.len()));
+        script.statement(&self.texts[index], rows.len());
+        rows.iter().try_for_each(|row| bind(script, row))?;
+        for _ in 0..(SIZES[index].saturating_sub(rows.len()) * self.columns) {
+            script.bind(None::<i64>);
+        }
+        Ok(())
     }
 
     /// Reads what there is of `keys`, where the text answers with one JSON array of rows: one row is one message between two threads.
@@ -99,15 +105,25 @@ impl Many {
     }
 
     fn sized<'q>(&self, rows: usize) -> Values<'q> {
-        let index = SIZES.iter().position(|size| rows <= *size).unwrap_or(SIZES.len() - 1);
         // Made of this program's own texts and of question marks.
-        sqlx::query(AssertSqlSafe(Arc::clone(&self.texts[index])))
+        sqlx::query(AssertSqlSafe(Arc::clone(&self.texts[index_of(rows)])))
     }
+}
+
+/// The size that so many rows take.
+fn index_of(rows: usize) -> usize {
+    SIZES.iter().position(|size| rows <= *size).unwrap_or(SIZES.len() - 1)
 }
 
 /// Cuts rows into what one statement takes.
 fn parts<R>(rows: &[R]) -> std::slice::Chunks<'_, R> {
-    rows.chunks(SIZES[SIZES.len() - 1])
+    rows.chunks(ROWS_MAX)
+}
+
+/// The `number`th part of rows, as one statement takes them; empty behind the last.
+pub fn part<R>(rows: &[R], number: usize) -> &[R] {
+    let first = rows.len().min(number * ROWS_MAX);
+    &rows[first..rows.len().min(first + ROWS_MAX)]
 }
 
 #[cfg(test)]
@@ -132,10 +148,15 @@ mod tests {
         for count in [0, 1, 2, 8, 9, 32, 33, 128, 129, 300] {
             let mut transaction = database.writer.begin().await.unwrap();
             let rows: Vec<(i64, String)> = (0..count).map(|number| (number, format!("\"{number}\" is it"))).collect();
-            insert
-                .write(&mut transaction, &rows, |values, (number, word)| Ok(values.bind(number).bind(word)))
-                .await
-                .unwrap();
+            for number in 0..rows.len().div_ceil(ROWS_MAX) {
+                let mut script = Script::default();
+                let bind = |script: &mut Script, (number, word): &(i64, String)| {
+                    script.bind(*number).bind(word);
+                    Ok(())
+                };
+                insert.add(&mut script, 0, part(&rows, number), bind).unwrap();
+                script.execute(&mut transaction, sql("WRITE")).await.unwrap();
+            }
             let mut found: Vec<(i64, String)> =
                 select.read(&mut transaction, &rows, |values, (number, _)| values.bind(*number)).await.unwrap();
             found.sort();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use auric_db::{StoreError, Traced as _};
+use auric_db::{Script, StoreError, Traced as _};
 use auric_ids::{PlayerId, RetailTokenId};
 use auric_time::Timestamp;
 use serde_json::{Value, json};
@@ -144,39 +144,36 @@ pub async fn generations(readers: &SqlitePool, query: &GenerationsQuery) -> Resu
     rows.into_iter().map(|row| Ok(row.into_domain()?.token)).collect()
 }
 
-/// Writes what was decided: events and new rows are inserted plainly, others are written over the version that was loaded.
-pub async fn journal(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
+/// Adds what was decided: events and new rows are inserted plainly, others are written over the version that was loaded.
+pub fn journal(script: &mut Script, journal: &Journal) -> Result<(), StoreError> {
     let PaidRows { payments, events, tokens } = &journal.paid;
     let time = journal.time;
     let events = events.iter().map(|event| {
         let EventRow { key, object, player, kind, under, answer: _ } = event;
         json!([key.provider, key.event, object, player, kind, under.caller, under.key, time])
     });
-    write(transaction, (sql("INSERT payment_events"), INSERT_EVENTS), events.collect()).await?;
+    write(script, INSERT_EVENTS, events.collect());
 
     let (new, known): (Vec<&PaymentRow>, Vec<&PaymentRow>) = payments.iter().partition(|row| row.version == 1);
-    let new = new.into_iter().map(|row| payment(row, time)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("INSERT payments"), INSERT_PAYMENTS), new).await?;
-    let known = known.into_iter().map(|row| payment(row, time)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("UPDATE payments"), UPDATE_PAYMENTS), known).await?;
+    write(script, INSERT_PAYMENTS, new.into_iter().map(|row| payment(row, time)).collect::<Result<_, _>>()?);
+    write(script, UPDATE_PAYMENTS, known.into_iter().map(|row| payment(row, time)).collect::<Result<_, _>>()?);
 
     // A token that is issued and used in one batch has its use written with it.
     let (new, used): (Vec<&TokenRow>, Vec<&TokenRow>) = tokens.iter().partition(|row| row.version == 1);
-    let new = new.into_iter().map(|row| retail_token(row, time)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("INSERT retail_tokens"), INSERT_TOKENS), new).await?;
-    let used = used.into_iter().map(|row| retail_token(row, time)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("UPDATE retail_tokens"), UPDATE_TOKENS), used).await
+    write(script, INSERT_TOKENS, new.into_iter().map(|row| retail_token(row, time)).collect::<Result<_, _>>()?);
+    write(script, UPDATE_TOKENS, used.into_iter().map(|row| retail_token(row, time)).collect::<Result<_, _>>()?);
+    Ok(())
 }
 
 const INSERT_EVENTS: &str = "
     INSERT INTO payment_events (provider, event_id, object_id, player_id, kind, caller, idempotency_key, created_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const INSERT_PAYMENTS: &str = "
     INSERT INTO payments (provider, object_id, player_id, known, parts, version, created_at, updated_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 6
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const UPDATE_PAYMENTS: &str = "
     UPDATE payments
@@ -184,7 +181,7 @@ const UPDATE_PAYMENTS: &str = "
         parts = moved.value ->> 4,
         version = moved.value ->> 5,
         updated_at = moved.value ->> 6
-    FROM json_each(?1) AS moved
+    FROM json_each(?) AS moved
     WHERE payments.provider = moved.value ->> 0
       AND payments.object_id = moved.value ->> 1
       AND payments.player_id = moved.value ->> 2
@@ -195,14 +192,14 @@ const INSERT_TOKENS: &str = "
         version, created_at, updated_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, value ->> 10, value ->> 10
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const UPDATE_TOKENS: &str = "
     UPDATE retail_tokens
     SET used = moved.value ->> 8,
         version = moved.value ->> 9,
         updated_at = moved.value ->> 10
-    FROM json_each(?1) AS moved
+    FROM json_each(?) AS moved
     WHERE retail_tokens.token = moved.value ->> 0
       AND retail_tokens.version = (moved.value ->> 9) - 1";
 

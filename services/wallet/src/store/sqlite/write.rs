@@ -5,78 +5,88 @@
 
 use std::sync::LazyLock;
 
-use auric_db::{Statement, StoreError, Traced as _};
+use auric_db::{Script, StoreError};
 use auric_events::store::{Batch, sqlite as outbox};
 use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::{Value, json};
-use sqlx::{Sqlite, Transaction};
 
-use super::many::{Many, Values};
-use super::{array, paid, sql};
+use super::many::{Many, ROWS_MAX, part};
+use super::{array, paid};
 use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
-type Tx = Transaction<'static, Sqlite>;
+/// Everything, keys first: scripts of as many rows a table as one statement takes, and with the last of them what few batches have.
+pub fn journal(journal: &Journal, slot: i16) -> Result<Vec<Script>, StoreError> {
+    let time = journal.time.micros();
+    let (new_balances, balances): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
+    let (new_players, players): (Vec<_>, Vec<_>) =
+        journal.players.iter().partition(|(_, player)| player.loaded.number == 0);
+    let (records, entries) = (&journal.records, &journal.entries);
+    let lengths = [records.len(), entries.len(), balances.len(), new_balances.len(), players.len(), new_players.len()];
+    let longest = lengths.into_iter().max().unwrap_or(0);
 
-/// Writes everything, keys first.
-pub async fn journal(transaction: &mut Tx, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-    INSERT_RECORDS.write(transaction, &journal.records, record).await?;
+    let mut scripts = Vec::new();
+    for number in 0..longest.div_ceil(ROWS_MAX).max(1) {
+        let size = lengths.into_iter().map(|length| length.saturating_sub(number * ROWS_MAX)).max().unwrap_or(0);
+        let mut script = Script::default();
+        INSERT_RECORDS.add(&mut script, size, part(records, number), record)?;
+        INSERT_ENTRIES.add(&mut script, size, part(entries, number), entry)?;
+        let balance = |script: &mut Script, row: &&(BalanceKey, Row)| {
+            balance(script, row, time);
+            Ok(())
+        };
+        UPDATE_BALANCES.add(&mut script, size, part(&balances, number), balance)?;
+        INSERT_BALANCES.add(&mut script, size, part(&new_balances, number), balance)?;
+        let player = |script: &mut Script, row: &&(PlayerId, Player)| {
+            player(script, row);
+            Ok(())
+        };
+        UPDATE_PLAYERS.add(&mut script, size, part(&players, number), player)?;
+        UPSERT_PLAYERS.add(&mut script, size, part(&new_players, number), player)?;
+        scripts.push(script);
+    }
+    if let Some(last) = scripts.last_mut() {
+        few(last, journal, slot)?;
+    }
+    Ok(scripts)
+}
 
+/// What is passed as JSON.
+fn few(script: &mut Script, journal: &Journal, slot: i16) -> Result<(), StoreError> {
     let claim = |(guard, key, time): &(crate::domain::Guard, crate::domain::MutationKey, _)| {
         json!([guard.player, guard.claim_type, guard.claim_key, key.caller, key.key, time])
     };
-    write(transaction, (sql("INSERT claims"), INSERT_CLAIMS), journal.claims.iter().map(claim).collect()).await?;
-
-    holds(transaction, journal).await?;
-    paid::journal(transaction, journal).await?;
-    INSERT_ENTRIES.write(transaction, &journal.entries, entry).await?;
-
-    let time = journal.time.micros();
-    let (new, known): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
-    UPDATE_BALANCES.write(transaction, &known, |values, row| Ok(balance(values, row, time))).await?;
-    INSERT_BALANCES.write(transaction, &new, |values, row| Ok(balance(values, row, time))).await?;
-
-    let (new, known): (Vec<_>, Vec<_>) = journal.players.iter().partition(|(_, player)| player.loaded.number == 0);
-    UPDATE_PLAYERS.write(transaction, &known, |values, row| Ok(player(values, row))).await?;
-    UPSERT_PLAYERS.write(transaction, &new, |values, row| Ok(player(values, row))).await?;
-
+    write(script, INSERT_CLAIMS, journal.claims.iter().map(claim).collect());
+    holds(script, journal)?;
+    paid::journal(script, journal)?;
     let flows = journal.flows.iter().map(|((asset, reason, day), flow)| {
         json!([asset, reason, day, slot, bigint(flow.issued_units), bigint(flow.burned_units)])
     });
-    write(transaction, (sql("INSERT flows"), UPSERT_FLOWS), flows.collect()).await?;
-
-    match Batch::of(&journal.told)? {
-        Some(batch) => outbox::write(transaction, slot, journal.time, &batch).await,
-        None => Ok(()),
+    write(script, UPSERT_FLOWS, flows.collect());
+    if let Some(batch) = Batch::of(&journal.told)? {
+        outbox::add(script, slot, journal.time, &batch);
     }
+    Ok(())
 }
 
-async fn holds(transaction: &mut Tx, journal: &Journal) -> Result<(), StoreError> {
+fn holds(script: &mut Script, journal: &Journal) -> Result<(), StoreError> {
     let (new, ended): (Vec<&HoldRow>, Vec<&HoldRow>) = journal.holds.iter().partition(|row| row.version == 1);
     let others =
         new.iter().flat_map(|row| other_players(&row.hold).into_iter().map(|player| json!([player, row.hold.id])));
     let others = others.collect();
-    let new = new.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("INSERT holds"), INSERT_HOLDS), new).await?;
-    write(transaction, (sql("INSERT hold_players"), INSERT_HOLD_PLAYERS), others).await?;
-    let ended = ended.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?;
-    write(transaction, (sql("UPDATE holds"), UPDATE_HOLDS), ended).await
+    write(script, INSERT_HOLDS, new.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?);
+    write(script, INSERT_HOLD_PLAYERS, others);
+    write(script, UPDATE_HOLDS, ended.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?);
+    Ok(())
 }
 
-/// Writes the rows of one table by one statement, and counts them.
-pub async fn write(
-    transaction: &mut Tx,
-    (statement, text): (Statement, &'static str),
-    rows: Vec<Value>,
-) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
+/// Adds the rows of one table, as one JSON array.
+pub fn write(script: &mut Script, text: &str, rows: Vec<Value>) {
+    if !rows.is_empty() {
+        script.statement(text, rows.len());
+        script.bind(array(rows, |row| row));
     }
-    let expected = rows.len();
-    let query = sqlx::query(text).bind(array(rows, |row| row));
-    let written = query.execute(&mut **transaction).traced(statement).await?.rows_affected();
-    if usize::try_from(written) == Ok(expected) { Ok(()) } else { Err(StoreError::version(expected, written)) }
 }
 
 static INSERT_RECORDS: LazyLock<Many> = LazyLock::new(|| {
@@ -93,19 +103,19 @@ static INSERT_RECORDS: LazyLock<Many> = LazyLock::new(|| {
 const INSERT_CLAIMS: &str = "
     INSERT INTO claims (player_id, claim_type, claim_key, caller, idempotency_key, created_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const INSERT_HOLDS: &str = "
     INSERT INTO holds (hold_id, caller, made_under, state, player_id, legs, whole, expires_at, reason, context, asked,
         reserved, ended, version, created_at, updated_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
         value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 14
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const INSERT_HOLD_PLAYERS: &str = "
     INSERT INTO hold_players (player_id, hold_id)
     SELECT value ->> 0, value ->> 1
-    FROM json_each(?1)";
+    FROM json_each(?)";
 
 const UPDATE_HOLDS: &str = "
     UPDATE holds
@@ -113,7 +123,7 @@ const UPDATE_HOLDS: &str = "
         ended = moved.value ->> 12,
         version = moved.value ->> 13,
         updated_at = moved.value ->> 14
-    FROM json_each(?1) AS moved
+    FROM json_each(?) AS moved
     WHERE holds.hold_id = moved.value ->> 0
       AND holds.version = (moved.value ->> 13) - 1";
 
@@ -208,17 +218,18 @@ static UPDATE_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
 const UPSERT_FLOWS: &str = "
     INSERT INTO flows (asset_id, reason, day, slot, issued, burned)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-    FROM json_each(?1)
+    FROM json_each(?)
     WHERE true
     ON CONFLICT (asset_id, reason, day, slot) DO UPDATE
     SET issued = flows.issued + excluded.issued,
         burned = flows.burned + excluded.burned";
 
-fn record<'q>(values: Values<'q>, record: &'q Record) -> Result<Values<'q>, StoreError> {
+fn record(script: &mut Script, record: &Record) -> Result<(), StoreError> {
     let Record { key, method, fingerprint, outcome, time } = record;
-    let values = values.bind(key.caller.as_str()).bind(key.key.as_str()).bind(method.as_str());
-    let values = values.bind(fingerprint.digest.as_slice()).bind(fingerprint.fields.as_str());
-    Ok(values.bind(text(outcome)?).bind(time.micros()))
+    script.bind(key.caller.as_str()).bind(key.key.as_str()).bind(method.as_str());
+    script.bind(fingerprint.digest.as_slice()).bind(fingerprint.fields.as_str());
+    script.bind(text(outcome)?).bind(time.micros());
+    Ok(())
 }
 
 fn hold(row: &HoldRow, journal: &Journal) -> Result<Value, StoreError> {
@@ -242,35 +253,36 @@ fn hold(row: &HoldRow, journal: &Journal) -> Result<Value, StoreError> {
     ]))
 }
 
-fn entry<'q>(values: Values<'q>, entry: &'q Entry) -> Result<Values<'q>, StoreError> {
+fn entry(script: &mut Script, entry: &Entry) -> Result<(), StoreError> {
     let movement = &entry.movement;
     let key = &movement.key;
-    let values = values.bind(key.player.as_str()).bind(bigint(movement.number)).bind(key.asset.as_str());
-    let values = values.bind(key.pool.as_str()).bind(movement.kind.as_str());
-    let values = movement.change.parts().into_iter().fold(values, Values::bind);
-    let values = movement.after.parts().into_iter().fold(values, |values, part| values.bind(bigint(part)));
-    let values = values.bind(bigint(movement.clamped_units)).bind(entry.note.reason.as_str());
-    let values = values.bind(context_text(&entry.note.context)?).bind(entry.caller.as_str());
-    let values = values.bind(entry.idempotency_key.as_str()).bind(entry.trace_id.as_str());
-    Ok(values.bind(entry.catalog_hash.as_bytes().as_slice()).bind(entry.time.micros()).bind(entry.hash.as_slice()))
+    script.bind(key.player.as_str()).bind(bigint(movement.number)).bind(key.asset.as_str());
+    script.bind(key.pool.as_str()).bind(movement.kind.as_str());
+    movement.change.parts().into_iter().fold(&mut *script, Script::bind);
+    movement.after.parts().into_iter().fold(&mut *script, |script, part| script.bind(bigint(part)));
+    script.bind(bigint(movement.clamped_units)).bind(entry.note.reason.as_str());
+    script.bind(context_text(&entry.note.context)?).bind(entry.caller.as_str());
+    script.bind(entry.idempotency_key.as_str()).bind(entry.trace_id.as_str());
+    script.bind(entry.catalog_hash.as_bytes().as_slice()).bind(entry.time.micros()).bind(entry.hash.as_slice());
+    Ok(())
 }
 
-fn balance<'q>(values: Values<'q>, (key, row): &'q (BalanceKey, Row), time: i64) -> Values<'q> {
-    let values = values.bind(key.player.as_str()).bind(key.asset.as_str()).bind(key.pool.as_str());
-    let values = row.balance.parts().into_iter().fold(values, |values, part| values.bind(bigint(part)));
+fn balance(script: &mut Script, (key, row): &(BalanceKey, Row), time: i64) {
+    script.bind(key.player.as_str()).bind(key.asset.as_str()).bind(key.pool.as_str());
+    row.balance.parts().into_iter().fold(&mut *script, |script, part| script.bind(bigint(part)));
     let settled = row.settled.as_ref();
-    let values = values
+    script
         .bind(bigint(row.generation))
         .bind(settled.map(|settled| settled.at.micros()))
         .bind(settled.map(|settled| bigint(settled.regen_units)))
         .bind(settled.map(|settled| bigint(settled.interval_micros)))
         .bind(settled.map(|settled| bigint(settled.capacity_units)));
-    values.bind(bigint(row.version)).bind(bigint(row.period)).bind(time).bind(time)
+    script.bind(bigint(row.version)).bind(bigint(row.period)).bind(time).bind(time);
 }
 
-fn player<'q>(values: Values<'q>, (id, player): &'q (PlayerId, Player)) -> Values<'q> {
+fn player(script: &mut Script, (id, player): &(PlayerId, Player)) {
     let (loaded, head) = (&player.loaded, &player.head);
-    let values = values.bind(id.as_str()).bind(bigint(loaded.number)).bind(bigint(head.number));
-    let values = values.bind(head.hash.as_slice()).bind(head.time.micros());
-    values.bind(player.next_expiry.map(Timestamp::micros)).bind(loaded.hash.as_slice())
+    script.bind(id.as_str()).bind(bigint(loaded.number)).bind(bigint(head.number));
+    script.bind(head.hash.as_slice()).bind(head.time.micros());
+    script.bind(player.next_expiry.map(Timestamp::micros)).bind(loaded.hash.as_slice());
 }

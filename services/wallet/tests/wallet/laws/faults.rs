@@ -179,6 +179,10 @@ async fn a_backend_that_is_ended_between_open_and_commit_leaves_nothing() {
         .await
         .unwrap();
     outcome(&wallet, post("after", vec![debit("p", "lumees", 100)])).await.unwrap();
+    // A reader is told that it got a connection that is gone, once for each, and asks again.
+    while let Err(error) = wallet.mutation(&key("after")).await {
+        assert!(matches!(error, StoreError::Lost(_)), "{error:?}");
+    }
     assert_books_agree(&wallet).await;
 }
 

@@ -2,6 +2,7 @@
 
 mod claims;
 mod concurrency;
+mod connections;
 mod credits;
 mod events;
 mod faults;
