@@ -328,7 +328,7 @@ async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Res
     match scene.mix {
         Mix::Post => drive(Arc::new(Post(ground)), plan).await,
         Mix::PostStream => drive_streams(ground, scene.channels, plan).await,
-        Mix::PostBatch => drive(Arc::new(PostBatch(ground)), plan).await,
+        Mix::PostBatch => drive(Arc::new(PostBatch::new(ground)), plan).await,
         Mix::ReserveCommit => drive(Arc::new(ReserveCommit(ground)), plan).await,
         Mix::Transfer => drive(Arc::new(Transfer(ground)), plan).await,
         Mix::Claim => drive(Arc::new(Claim(ground)), plan).await,

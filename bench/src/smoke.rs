@@ -75,7 +75,7 @@ async fn every_kind_of_call_is_done() {
         seed(&fleet, &players.names().collect::<Vec<_>>(), SEED).await.unwrap();
         let ground = || Ground { fleet: fleet.clone(), players, keys: Keys::new() };
         check(Post(ground()), CALLS).await;
-        check(PostBatch(ground()), CALLS * 500).await;
+        check(PostBatch::new(ground()), CALLS * 500).await;
         let tally = drive_streams(ground(), 2, plan()).await.unwrap();
         assert_eq!((tally.done, tally.units), (CALLS, CALLS));
         check(ReserveCommit(ground()), CALLS).await;
@@ -96,7 +96,7 @@ async fn a_filled_ledger_goes_on_where_its_past_ends() {
 
     let ground = || Ground { fleet: fleet.clone(), players: Players::new(8, 8), keys: Keys::new() };
     check(Post(ground()), CALLS).await;
-    check(PostBatch(ground()), CALLS * 500).await;
+    check(PostBatch::new(ground()), CALLS * 500).await;
     drop(fleet);
     wallet.close().await;
 }

@@ -1,7 +1,18 @@
 //! Many postings in one call.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use auric_api::codec::{SliceCodec, SliceDecoder};
 use auric_api::wallet::v1::post_batch_result::Result as Posting;
-use auric_api::wallet::v1::{PostBatchRequest, PostBatchResult};
+use auric_api::wallet::v1::{PostBatchRequest, PostBatchResponse, PostBatchResult};
+use bytes::{BufMut as _, Bytes};
+use http::uri::PathAndQuery;
+use prost::Message as _;
+use tonic::client::Grpc;
+use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic::transport::Channel;
+use tonic::{Response, Status};
 
 use super::post::{one_leg, request};
 use super::{Ground, outcome_of, refusal_outcome, with_deadline};
@@ -11,21 +22,90 @@ use crate::measure::Outcome;
 /// Postings of one call.
 const BATCH_POSTS: u64 = 500;
 
+/// The call.
+const POST_BATCH: &str = "/auric.wallet.v1.WalletService/PostBatch";
+
 /// Posts 500 postings of one leg at once; each is a unit.
+///
+/// What was refused whole comes again as it is, as from a caller who was told to ask later: making it anew would take processor time from those who are
+/// measured.
 #[derive(Clone, Debug)]
-pub struct PostBatch(pub Ground);
+pub struct PostBatch {
+    ground: Ground,
+    refused: Arc<Mutex<VecDeque<Bytes>>>,
+}
+
+impl PostBatch {
+    /// Postings about the players of `ground`.
+    pub fn new(ground: Ground) -> Self {
+        Self { ground, refused: Arc::default() }
+    }
+
+    fn refused(&self) -> MutexGuard<'_, VecDeque<Bytes>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batch that was refused first, or a new one.
+    fn batch(&self, number: u64) -> Bytes {
+        let refused = self.refused().pop_front();
+        refused.unwrap_or_else(|| {
+            let Ground { players, keys, .. } = &self.ground;
+            let first = number * BATCH_POSTS;
+            let posting = |number| request(keys.of_call(number), vec![one_leg(players.of_call(number), number)]);
+            PostBatchRequest { posts: (first..first + BATCH_POSTS).map(posting).collect() }.encode_to_vec().into()
+        })
+    }
+
+    async fn send(&self, number: u64, batch: Bytes) -> Result<Response<PostBatchResponse>, Status> {
+        let player = self.ground.players.of_call(number);
+        let mut client: Grpc<Channel> = Grpc::new(self.ground.fleet.channel(&player, number));
+        client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+        client.unary(with_deadline(batch), PathAndQuery::from_static(POST_BATCH), Encoded).await
+    }
+}
 
 impl Operation for PostBatch {
     async fn run(&self, number: u64) -> Outcome {
-        let Ground { players, keys, .. } = &self.0;
-        let first = number * BATCH_POSTS;
-        let posting = |number| request(keys.of_call(number), vec![one_leg(players.of_call(number), number)]);
-        let posts = (first..first + BATCH_POSTS).map(posting).collect();
-        let (_, mut client) = self.0.of_call(number);
-        match client.post_batch(with_deadline(PostBatchRequest { posts })).await {
+        let batch = self.batch(number);
+        match self.send(number, batch.clone()).await {
             Ok(answer) => sum(&answer.into_inner().results),
-            Err(status) => of_whole(outcome_of(&status)),
+            Err(status) => {
+                let outcome = of_whole(outcome_of(&status));
+                if matches!(outcome, Outcome::Mixed { .. }) {
+                    self.refused().push_back(batch);
+                }
+                outcome
+            }
         }
+    }
+}
+
+/// Sends batches that are encoded already.
+#[derive(Clone, Copy, Debug)]
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = PostBatchResponse;
+    type Encoder = Self;
+    type Decoder = SliceDecoder<PostBatchResponse>;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        SliceCodec::<PostBatchRequest, PostBatchResponse>::default().decoder()
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, batch: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(batch);
+        Ok(())
     }
 }
 

@@ -136,9 +136,9 @@ impl Alphabet {
 macro_rules! define_ids {
     ($($(#[$docs:meta])* $name:ident, $field:literal, $rule:expr;)+) => {$(
         $(#[$docs])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(std::sync::Arc<str>);
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+        #[serde(try_from = "String")]
+        pub struct $name(smol_str::SmolStr);
 
         impl $name {
             /// The name of the request field that carries it.
@@ -175,6 +175,12 @@ macro_rules! define_ids {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
@@ -205,7 +211,7 @@ macro_rules! define_ids {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0.as_ref().to_owned()
+                id.0.into()
             }
         }
     )+};

@@ -1,8 +1,17 @@
 //! One byte string for one meaning: what is hashed into fingerprints and chains.
 
 /// Collects values so that no two different lists of values give the same bytes: every value carries its length.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Canon(Vec<u8>);
+
+/// Bytes that most lists come to at most: room for them is taken at once.
+const ROOM: usize = 256;
+
+impl Default for Canon {
+    fn default() -> Self {
+        Self(Vec::with_capacity(ROOM))
+    }
+}
 
 impl Canon {
     /// Starts with a text.

@@ -48,7 +48,7 @@ pub fn decide(book: &mut Book, rules: &Rules, mutation: &Mutation) -> Verdict {
         Action::Void => Err(Rejection::MutationVoided { voided_at: time }),
         action => match act(book, rules, mutation, action, fingerprint.digest, time) {
             Ok(posted) => Ok(posted),
-            Err(Stop::Rejected(rejection)) => Err(rejection),
+            Err(Stop::Rejected(rejection)) => Err(*rejection),
             Err(Stop::Unstored(unstored)) => return Verdict::Unstored(unstored),
         },
     };
@@ -210,7 +210,7 @@ fn claim(draft: &mut Draft<'_>, claim: &Claim) -> Result<(), Stop> {
     if let Some(made) = draft.book().claim(&claim.guard) {
         let first = made.outcome.clone().unwrap_or_default();
         let (caller, idempotency_key) = (made.key.caller.clone(), made.key.key.clone());
-        return Err(Stop::Rejected(Rejection::ClaimMade { caller, idempotency_key, first }));
+        return Err(Stop::rejected(Rejection::ClaimMade { caller, idempotency_key, first }));
     }
     posting::post(draft, MovementKind::Claimed, &claim.post)
 }
@@ -255,7 +255,7 @@ fn renew_credits(draft: &mut Draft<'_>, renew: &RenewCredits) -> Result<(), Stop
     let kept = before.total_units().saturating_sub(before.available_units());
     if renew.units.saturating_add(kept) > limit {
         let fault = super::BoundFault::above_maximum(&key, kept, renew.units, limit);
-        return Err(Stop::Rejected(Rejection::OutOfBounds { faults: vec![fault] }));
+        return Err(Stop::rejected(Rejection::OutOfBounds { faults: vec![fault] }));
     }
     draft.renew(&key);
     // What was left of the old generation goes, then the new one comes: each is a movement, and what is owed is paid by the second.

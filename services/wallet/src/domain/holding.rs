@@ -38,7 +38,7 @@ pub(super) fn reserve(
         return match &hold.state {
             HoldState::Voided { .. } => Err(ended(hold)),
             _ if hold.asked == asked && hold.caller == key.caller => Ok(Ended::Before(hold.reserved.clone())),
-            _ => Err(Stop::Rejected(Rejection::HoldIdReused { hold: reserve.hold.clone() })),
+            _ => Err(Stop::rejected(Rejection::HoldIdReused { hold: reserve.hold.clone() })),
         };
     }
     fits(draft, reserve)?;
@@ -48,7 +48,7 @@ pub(super) fn reserve(
         legs.push(set_aside(draft, ask, &mut faults));
     }
     if !faults.is_empty() {
-        return Err(Stop::Rejected(Rejection::OutOfBounds { faults: faults.into_values().collect() }));
+        return Err(Stop::rejected(Rejection::OutOfBounds { faults: faults.into_values().collect() }));
     }
     let ttl = reserve.ttl_micros.map(|micros| i64::try_from(micros).unwrap_or(i64::MAX));
     draft.put_hold(Hold {
@@ -98,11 +98,11 @@ pub(super) fn commit(
         let held_units = leg.amount.units();
         if asked_units > held_units {
             let hold = hold.id.clone();
-            return Err(Stop::Rejected(Rejection::AboveHeld { hold, leg: index, held_units, asked_units }));
+            return Err(Stop::rejected(Rejection::AboveHeld { hold, leg: index, held_units, asked_units }));
         }
     }
     if hold.whole && amounts != hold.amounts() {
-        return Err(Stop::Rejected(Rejection::HoldIsWhole { hold: hold.id.clone(), amounts: hold.amounts() }));
+        return Err(Stop::rejected(Rejection::HoldIsWhole { hold: hold.id.clone(), amounts: hold.amounts() }));
     }
     let mut hold = hold.clone();
     for (leg, &units) in hold.legs.iter().zip(&amounts) {
@@ -187,7 +187,7 @@ fn ended(hold: &Hold) -> Stop {
         HoldState::Held => (hold.reserved.time, Vec::new()),
     };
     let (state, amounts) = (hold.state.as_str().to_owned(), hold.amounts());
-    Stop::Rejected(Rejection::HoldEnded { hold: hold.id.clone(), state, ended_at, amounts, committed })
+    Stop::rejected(Rejection::HoldEnded { hold: hold.id.clone(), state, ended_at, amounts, committed })
 }
 
 fn yours(hold: &Hold, mutation: &Mutation) -> Result<(), Stop> {

@@ -19,7 +19,7 @@ pub(super) fn record(draft: &mut Draft<'_>, record: &RecordPayment) -> Result<En
     let known = draft.book().paid.payment(&record.payment).map(|row: &PaymentRow| row.payment.clone());
     if let Some(payer) = known.as_ref().map(|payment| &payment.player).filter(|payer| **payer != record.player) {
         let (payment, player) = (record.payment.clone(), payer.clone());
-        return Err(Stop::Rejected(Rejection::PaymentOfAnother {
+        return Err(Stop::rejected(Rejection::PaymentOfAnother {
             provider: payment.provider,
             object: payment.object,
             player,
@@ -29,7 +29,7 @@ pub(super) fn record(draft: &mut Draft<'_>, record: &RecordPayment) -> Result<En
         if first.object == record.payment.object && first.kind == record.fact.kind() {
             return Ok(Ended::Before(first.answer.clone()));
         }
-        return Err(Stop::Rejected(Rejection::PaymentEventReused {
+        return Err(Stop::rejected(Rejection::PaymentEventReused {
             provider: record.payment.provider.clone(),
             event: record.event.clone(),
             object: first.object.clone(),

@@ -112,7 +112,7 @@ pub(super) fn post(draft: &mut Draft<'_>, kind: MovementKind, post: &Post) -> Re
     for (player, &expected) in &post.expected_versions {
         let found = draft.book().player(player).head.number;
         if found != expected {
-            return Err(Stop::Rejected(Rejection::StaleVersion { player: player.clone(), expected, found }));
+            return Err(Stop::rejected(Rejection::StaleVersion { player: player.clone(), expected, found }));
         }
     }
     let mut faults = BTreeMap::new();
@@ -122,7 +122,7 @@ pub(super) fn post(draft: &mut Draft<'_>, kind: MovementKind, post: &Post) -> Re
         group.plan(draft, &mut plan, &mut faults);
     }
     if !faults.is_empty() {
-        return Err(Stop::Rejected(Rejection::OutOfBounds { faults: faults.into_values().collect() }));
+        return Err(Stop::rejected(Rejection::OutOfBounds { faults: faults.into_values().collect() }));
     }
     for Step { key, change, clamped_units } in plan {
         if draft.change(&key, kind, change, clamped_units).is_none() {
@@ -130,7 +130,7 @@ pub(super) fn post(draft: &mut Draft<'_>, kind: MovementKind, post: &Post) -> Re
             let total = draft.balance(&key).total_units();
             let asked = change.available_units.unsigned_abs();
             let fault = BoundFault::above_maximum(&key, total, asked, Amount::MAX_UNITS);
-            return Err(Stop::Rejected(Rejection::OutOfBounds { faults: vec![fault] }));
+            return Err(Stop::rejected(Rejection::OutOfBounds { faults: vec![fault] }));
         }
     }
     Ok(())

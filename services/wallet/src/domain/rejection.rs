@@ -193,12 +193,17 @@ pub struct BadField {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// A rule said no: kept under the key.
-    Rejected(Rejection),
+    Rejected(Box<Rejection>),
     /// Never decided: not kept.
     Unstored(Unstored),
 }
 
 impl Stop {
+    /// What a rule said.
+    pub(super) fn rejected(rejection: Rejection) -> Self {
+        Self::Rejected(Box::new(rejection))
+    }
+
     /// One field that does not fit.
     pub(super) fn invalid(path: impl Into<String>, fault: impl Into<String>) -> Self {
         Self::Unstored(Unstored::Invalid(vec![BadField::new(path, fault)]))

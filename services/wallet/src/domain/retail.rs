@@ -126,7 +126,7 @@ pub(super) fn issue(draft: &mut Draft<'_>, issue: &IssueRetailToken, key: &Mutat
         let payer = first.map(|token| &token.player).or_else(|| paid.payment(payment).map(|row| &row.payment.player));
         if let Some(player) = payer.filter(|player| **player != issue.player).cloned() {
             let PaymentKey { provider, object } = payment.clone();
-            return Err(Stop::Rejected(Rejection::PaymentOfAnother { provider, object, player }));
+            return Err(Stop::rejected(Rejection::PaymentOfAnother { provider, object, player }));
         }
         if let Some(first) = first {
             return Ok(Ended::Before(first.issued()));
@@ -155,7 +155,7 @@ pub(super) fn redeem(draft: &mut Draft<'_>, redeem: &RedeemRetailToken, key: &Mu
         return Err(Stop::Unstored(Unstored::RetailTokenNotFound(redeem.token.clone())));
     };
     if let Some(first) = &token.used {
-        return Err(Stop::Rejected(Rejection::RetailTokenUsed { token: token.id.clone(), first: first.clone() }));
+        return Err(Stop::rejected(Rejection::RetailTokenUsed { token: token.id.clone(), first: first.clone() }));
     }
     let made = Generation {
         id: redeem.generation.clone(),

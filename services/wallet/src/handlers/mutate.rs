@@ -17,6 +17,7 @@ use crate::domain::{BatchKeys, Mutation, Rules, Verdict, decide, settle};
 use crate::store::WalletStore;
 
 /// What a lane is asked to do.
+#[expect(clippy::large_enum_variant, reason = "nearly everything is a mutation")]
 pub enum Work {
     /// Something that a caller wants, under its key.
     Mutation(Mutation),
