@@ -16,7 +16,8 @@ async fn metrics_count_what_was_called_on_sqlite() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn metrics_count_what_was_called_on_postgres() {
     let variables = vec![("AURIC_METRICS_LISTEN", "127.0.0.1:0".to_owned())];
-    metrics_count_what_was_called(&Cluster::postgres_with(1, variables).await, 16, "WRITE journal").await;
+    // As many for readers as for batches.
+    metrics_count_what_was_called(&Cluster::postgres_with(1, variables).await, 2 * 16, "WRITE journal").await;
 }
 
 /// `connections_max` is that of every pool together; `write` is the statement of every run that writes something.

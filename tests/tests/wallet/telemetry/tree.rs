@@ -36,20 +36,8 @@ const STATEMENTS_OF_POSTGRES: [&str; 11] = [
 /// The statements of a Post of a player whom this copy remembers, under a key that it never met: the clock, and everything at once.
 const STATEMENTS_OF_REMEMBERED: [&str; 3] = ["SELECT", "decide", "WRITE journal"];
 
-const STATEMENTS_OF_SQLITE: [&str; 12] = [
-    "BEGIN",
-    "SELECT players",
-    "SELECT balances",
-    "SELECT mutations",
-    "decide",
-    "INSERT mutations",
-    "INSERT entries",
-    "INSERT balances",
-    "INSERT players",
-    "INSERT flows",
-    "INSERT outbox",
-    "COMMIT",
-];
+const STATEMENTS_OF_SQLITE: [&str; 7] =
+    ["BEGIN", "SELECT players", "SELECT balances", "SELECT mutations", "decide", "WRITE journal", "COMMIT"];
 
 fn trace(number: u32) -> String {
     format!("{:032x}", 0xB0_0000 + number)
