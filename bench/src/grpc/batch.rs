@@ -140,7 +140,9 @@ fn sum(results: &[PostBatchResult]) -> Outcome {
 mod tests {
     use auric_api::wallet::v1::{Posted, Refusal};
 
+    use super::super::Fleet;
     use super::*;
+    use crate::traffic::{Keys, Players, Routing};
 
     fn refusal(code: tonic::Code, reason: &str, delay: bool) -> PostBatchResult {
         let metadata = delay.then(|| ("retry_after_ms".to_owned(), "10".to_owned())).into_iter().collect();
@@ -150,6 +152,16 @@ mod tests {
 
     fn posted() -> PostBatchResult {
         PostBatchResult { result: Some(Posting::Posted(Posted::default())), replayed: false }
+    }
+
+    #[test]
+    fn what_was_refused_comes_again_before_anything_new() {
+        let fleet = Fleet { copies: Vec::new(), routing: Routing::Rendezvous };
+        let post = PostBatch::new(Ground { fleet, players: Players::new(2, 2), keys: Keys::new() });
+        let first = post.batch(0);
+        post.refused().push_back(first.clone());
+        assert_eq!(post.batch(1), first);
+        assert_ne!(post.batch(1), first);
     }
 
     #[test]

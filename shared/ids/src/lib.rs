@@ -1,7 +1,7 @@
 //! The names that cross services, each a type of its own, each parsed once at the edge and trusted from there on.
 //!
-//! An id is immutable and cheap to clone: up to 23 bytes lie in it, longer ones are shared. Its order is the byte order of its text, which is the order of `COLLATE "C"` in PostgreSQL and
-//! of `BINARY` in SQLite: both stores lock and page in the order that a `BTreeMap` here has.
+//! An id is immutable and cheap to clone: up to 23 bytes lie in it, longer ones are shared. Its order is the byte order of its text, which is
+//! the order of `COLLATE "C"` in PostgreSQL and of `BINARY` in SQLite: both stores lock and page in the order that a `BTreeMap` here has.
 
 mod text;
 

@@ -1,4 +1,4 @@
-//! What three services tell of summons agrees: what was drawn came, once, and what was held was taken.
+//! What three services tell of summons agrees: what was drawn came, once, and what was held was taken, or given back.
 
 use std::collections::BTreeMap;
 
