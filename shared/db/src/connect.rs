@@ -29,12 +29,6 @@ const SESSION: [(&str, &str); 7] = [
     ("jit", "off"),
 ];
 
-/// What connections for batches are set to as well.
-///
-/// A statement over arrays is planned for their lengths, and for short ones anew each time: that looks cheaper to the planner than the plan for any length,
-/// whose cost it guesses by ten rows an array. Planning costs half of what a lone mutation costs the database, and the plan is the same.
-const BATCHES: [(&str, &str); 1] = [("plan_cache_mode", "force_generic_plan")];
-
 /// Connections that read beside SQLite's one writer.
 const SQLITE_READERS_MAX: u32 = 4;
 
@@ -119,20 +113,6 @@ impl Database {
             }
         }
     }
-}
-
-/// A pool of as many connections to the same database, for batches: no reader keeps them waiting, and their statements are planned once. Others are
-/// planned for what they are given: a filter that is not set costs them nothing then.
-///
-/// No connection is made before it is needed.
-#[must_use]
-pub fn batches(pool: &PgPool) -> PgPool {
-    let mut options = PgConnectOptions::clone(&pool.connect_options());
-    if options.get_options().is_some() {
-        // Not behind a pooler, where no session is ours to set.
-        options = options.options(BATCHES);
-    }
-    pool.options().clone().connect_lazy_with(options)
 }
 
 async fn postgres(url: &str, settings: PostgresSettings) -> Result<PgPool, StoreError> {

@@ -2,6 +2,7 @@
 //!
 //! What is stored, and how, is each service's own `store/`.
 
+mod batches;
 mod connect;
 mod error;
 mod migrate;
@@ -11,7 +12,8 @@ mod statement;
 mod time;
 mod writes;
 
-pub use connect::{Database, PostgresSettings, SqliteDatabase, batches};
+pub use batches::{BatchConnection, Batches};
+pub use connect::{Database, PostgresSettings, SqliteDatabase};
 pub use error::{Contention, STALE, StoreError};
 pub use migrate::{Migrated, migrate, pending};
 pub use pool::observe;

@@ -169,6 +169,25 @@ impl Columns<'_> {
         self.unnest("version", Kind::Version, rows, of);
     }
 
+    /// A value for each row, which is sent once where all rows have the same.
+    ///
+    /// For what differs next to never: each text of a statement is planned by itself.
+    pub fn shared<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        T: Encode<'r, Postgres> + Type<Postgres> + PartialEq,
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        match rows.split_first() {
+            Some((first, others)) if others.iter().all(|row| of(row) == of(first)) => self.same(name, of(first)),
+            _ => self.each(name, rows, of),
+        }
+    }
+
+    /// What another column of the same update is set to.
+    pub fn like(&mut self, name: &'static str, other: &'static str) {
+        self.columns.push(Column { name, value: format!("moved.{other}"), kind: Kind::Same });
+    }
+
     /// One value for all rows.
     pub fn same<'v, T: Encode<'v, Postgres> + Type<Postgres>>(&mut self, name: &'static str, value: T) {
         let value = self.writes.bind(value);
@@ -260,6 +279,29 @@ mod tests {
         assert_eq!(writes.parts, [format!("update_players AS ({update})")]);
         let expected = "expect_rows('update_players', $6::INT8, (SELECT count(*) FROM update_players))";
         assert_eq!(writes.expectations, [expected]);
+    }
+
+    #[test]
+    fn what_all_rows_have_is_sent_once() {
+        let mut writes = Writes::default();
+        for hashes in [["x", "x"], ["x", "y"]] {
+            writes.insert("entries", |columns| columns.shared("hash", &hashes, |hash| *hash));
+        }
+        assert!(writes.parts[0].ends_with("(hash) SELECT $1::TEXT)"), "{}", writes.parts[0]);
+        assert!(writes.parts[1].ends_with("(hash) SELECT unnest($2::TEXT[]))"), "{}", writes.parts[1]);
+    }
+
+    #[test]
+    fn a_column_like_another_is_not_sent_again() {
+        let mut writes = Writes::default();
+        writes.update("players", 1, |columns| {
+            columns.key("player_id", &["a"], |name| *name);
+            columns.each("last_time", &[7_i64], |time| *time);
+            columns.like("updated_at", "last_time");
+        });
+        let set = "SET last_time = moved.last_time, updated_at = moved.last_time FROM";
+        assert!(writes.parts[0].contains(set), "{}", writes.parts[0]);
+        assert_eq!(writes.arguments.len(), 3, "two columns and the count");
     }
 
     #[test]

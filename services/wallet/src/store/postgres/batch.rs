@@ -1,9 +1,8 @@
 //! How a batch is opened: with its players locked, or on what is remembered of them.
 
 use async_trait::async_trait;
-use auric_db::{StoreError, Traced as _};
+use auric_db::{BatchConnection, Batches, StoreError, Traced as _};
 use auric_ids::{HoldId, PlayerId};
-use sqlx::postgres::PgPool;
 use sqlx::{Postgres, Transaction};
 
 use super::{PostgresStore, load, sql, unavailable, write};
@@ -17,10 +16,16 @@ const WRITE: &str = "WRITE journal";
 /// A batch in PostgreSQL.
 pub type PostgresBatch = BatchTx<Work>;
 
+/// A connection on which nothing is begun.
+pub struct Free {
+    batches: Batches,
+    connection: BatchConnection,
+}
+
 /// What a batch writes through.
 pub enum Work {
     /// Nothing is begun, and nothing is locked: what is written is a transaction by itself.
-    Free(PgPool),
+    Free(Free),
     /// A transaction, which may hold locks.
     Begun(Transaction<'static, Postgres>),
 }
@@ -33,7 +38,7 @@ impl PostgresStore {
         }
         let unplaced: Vec<&HoldId> =
             keys.holds.iter().filter(|(_, named)| named.player.is_none()).map(|(id, _)| id).collect();
-        keys.add_holds(&load::holds_of(&self.batches, &unplaced).await?);
+        keys.add_holds(&load::holds_of(self.batches.pool(), &unplaced).await?);
         // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
         loop {
             let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
@@ -55,9 +60,11 @@ impl PostgresStore {
         let read = assumed.keys_to_read(keys);
         load::unknown(&mut connection, keys, &read, &mut opened).await.map_err(unavailable)?;
         if !Assumed::suffices(&opened) {
+            self.batches.give_back(connection);
             return Ok(None);
         }
-        Ok(Some((Book::new(opened), BatchTx::new(Work::Free(self.batches.clone()), &self.recent, Some(assumed)))))
+        let free = Work::Free(Free { batches: self.batches.clone(), connection });
+        Ok(Some((Book::new(opened), BatchTx::new(free, &self.recent, Some(assumed)))))
     }
 
     /// Begins, and locks the players of those names, which are in ascending order.
@@ -69,7 +76,7 @@ impl PostgresStore {
         names: &[&str],
     ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
         loop {
-            let mut transaction = self.batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
+            let mut transaction = self.batches.pool().begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
             let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
             if players.len() == names.len() {
                 return Ok((transaction, players));
@@ -83,7 +90,7 @@ impl PostgresStore {
                  ON CONFLICT (player_id) DO NOTHING",
             )
             .bind(names)
-            .execute(&self.batches)
+            .execute(self.batches.pool())
             .traced(sql("INSERT players"))
             .await?;
         }
@@ -93,12 +100,20 @@ impl PostgresStore {
 impl Work {
     /// The transaction, which is begun where there is none yet.
     async fn begun(&mut self) -> Result<&mut Transaction<'static, Postgres>, StoreError> {
-        if let Self::Free(pool) = self {
-            *self = Self::Begun(pool.begin().traced(sql("BEGIN")).await.map_err(unavailable)?);
+        if let Self::Free(Free { batches, .. }) = self {
+            let begun = batches.pool().begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
+            std::mem::replace(self, Self::Begun(begun)).give_back();
         }
         match self {
             Self::Begun(transaction) => Ok(transaction),
             Self::Free(_) => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
+        }
+    }
+
+    /// Keeps the connection of what was free for the next batch. Only after success: after a failure something may be under way on it.
+    fn give_back(self) {
+        if let Self::Free(Free { batches, connection }) = self {
+            batches.give_back(connection);
         }
     }
 }
@@ -120,24 +135,27 @@ impl Connected for Work {
     async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
         let writes = write::journal(journal, slot)?;
         match self {
-            Self::Free(pool) => {
-                let mut connection = pool.acquire().await.map_err(unavailable)?;
-                writes.execute(&mut *connection, sql(WRITE)).await
-            }
+            Self::Free(Free { connection, .. }) => writes.execute(&mut **connection, sql(WRITE)).await,
             Self::Begun(transaction) => writes.execute(&mut **transaction, sql(WRITE)).await,
         }
     }
 
     async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Free(_) => Ok(()),
+            free @ Self::Free(_) => {
+                free.give_back();
+                Ok(())
+            }
             Self::Begun(transaction) => transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost),
         }
     }
 
     async fn rollback(self) -> Result<(), StoreError> {
         match self {
-            Self::Free(_) => Ok(()),
+            free @ Self::Free(_) => {
+                free.give_back();
+                Ok(())
+            }
             Self::Begun(transaction) => Ok(transaction.rollback().traced(sql("ROLLBACK")).await?),
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use auric_catalog::CatalogHash;
-use auric_db::{Database, DbTime, Statement, StoreError, Traced as _};
+use auric_db::{Batches, Database, DbTime, Statement, StoreError, Traced as _};
 use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
 use auric_time::{SystemClock, Timestamp};
@@ -36,7 +36,7 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     pool: PgPool,
-    batches: PgPool,
+    batches: Batches,
     recent: Arc<Recent>,
 }
 
@@ -44,8 +44,8 @@ impl PostgresStore {
     /// The store on a connected, migrated database.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        let batches = auric_db::batches(&pool);
-        auric_db::observe("wallet.batches".to_owned(), &batches);
+        let batches = Batches::beside(&pool);
+        auric_db::observe("wallet.batches".to_owned(), batches.pool());
         Self { pool, batches, recent: Arc::default() }
     }
 }

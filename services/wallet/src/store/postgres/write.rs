@@ -27,20 +27,22 @@ pub fn journal(journal: &Journal, slot: i16) -> Result<Writes, StoreError> {
     Ok(writes)
 }
 
-/// Writes only over the head that was loaded.
+/// Writes only over the head that was loaded, of which the hash covers the number too.
 fn players(writes: &mut Writes, players: &[(PlayerId, Player)]) {
     if players.is_empty() {
         return;
     }
     writes.update("players", players.len(), |columns| {
         columns.key("player_id", players, |(id, _)| id.as_str());
-        columns.loaded("last_number", players, |(_, player)| bigint(player.loaded.number));
         columns.loaded("last_hash", players, |(_, player)| player.loaded.hash.as_slice());
         columns.each("last_number", players, |(_, player)| bigint(player.head.number));
         columns.each("last_hash", players, |(_, player)| player.head.hash.as_slice());
         columns.each("last_time", players, |(_, player)| db_time(player.head.time));
-        columns.each("updated_at", players, |(_, player)| db_time(player.head.time));
-        columns.each("next_expiry", players, |(_, player)| player.next_expiry.map(db_time));
+        columns.like("updated_at", "last_time");
+        // Most batches make and end no hold that lapses.
+        if players.iter().any(|(_, player)| player.next_expiry != player.loaded_expiry) {
+            columns.each("next_expiry", players, |(_, player)| player.next_expiry.map(db_time));
+        }
     });
 }
 
@@ -159,7 +161,7 @@ fn entries(writes: &mut Writes, entries: &[Entry]) -> Result<(), StoreError> {
         columns.each("caller", entries, |entry| entry.caller.as_str());
         columns.each("idempotency_key", entries, |entry| entry.idempotency_key.as_str());
         columns.each("trace_id", entries, |entry| entry.trace_id.as_str());
-        columns.each("catalog_hash", entries, |entry| entry.catalog_hash.as_bytes().as_slice());
+        columns.shared("catalog_hash", entries, |entry| entry.catalog_hash.as_bytes().as_slice());
         columns.each("created_at", entries, |entry| db_time(entry.time));
         columns.each("hash", entries, |entry| entry.hash.as_slice());
     });
@@ -194,7 +196,11 @@ fn balances(writes: &mut Writes, journal: &Journal) {
             columns.key("asset_id", &known, |(key, _)| key.asset.as_str());
             columns.key("pool_id", &known, |(key, _)| key.pool.as_str());
             columns.version(&known, |(_, row)| bigint(row.version));
-            balance_columns(columns, &known);
+            unit_columns(columns, &known);
+            // These are never set back: balances that have none had none before.
+            if known.iter().any(|(_, row)| row.generation > 0 || row.period > 0 || row.settled.is_some()) {
+                term_columns(columns, &known);
+            }
             columns.same("updated_at", db_time(journal.time));
         });
     }
@@ -204,18 +210,23 @@ fn balances(writes: &mut Writes, journal: &Journal) {
             columns.each("asset_id", &new, |(key, _)| key.asset.as_str());
             columns.each("pool_id", &new, |(key, _)| key.pool.as_str());
             columns.same("version", 1_i64);
-            balance_columns(columns, &new);
+            unit_columns(columns, &new);
+            term_columns(columns, &new);
             columns.same("created_at", db_time(journal.time));
             columns.same("updated_at", db_time(journal.time));
         });
     }
 }
 
-fn balance_columns(columns: &mut Columns<'_>, rows: &[&(BalanceKey, Row)]) {
+fn unit_columns(columns: &mut Columns<'_>, rows: &[&(BalanceKey, Row)]) {
     columns.each("available", rows, |(_, row)| bigint(row.balance.parts()[0]));
     columns.each("held", rows, |(_, row)| bigint(row.balance.parts()[1]));
     columns.each("room", rows, |(_, row)| bigint(row.balance.parts()[2]));
     columns.each("owed", rows, |(_, row)| bigint(row.balance.parts()[3]));
+}
+
+/// What pools and recharging balances have beside their units.
+fn term_columns(columns: &mut Columns<'_>, rows: &[&(BalanceKey, Row)]) {
     columns.each("generation", rows, |(_, row)| bigint(row.generation));
     columns.each("period", rows, |(_, row)| bigint(row.period));
     columns.each("settled_at", rows, |(_, row)| row.settled.map(|settled| db_time(settled.at)));

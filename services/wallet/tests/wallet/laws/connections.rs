@@ -1,12 +1,14 @@
 //! Connections to PostgreSQL: batches have their own (R-O5).
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use auric_db::{Database, PostgresSettings};
+use auric_db::{BatchConnection, Batches, Database, PostgresSettings};
 use auric_testkit::databases::PostgresDatabase;
 use auric_wallet::Handlers;
 use futures::future::select_all;
 use sqlx::PgPool;
+use tokio::time::timeout;
 
 use crate::harness::{Ledger, available, credit, outcome, post};
 
@@ -41,11 +43,65 @@ async fn batches_are_planned_once_and_nothing_else_is() {
     let mode =
         async |pool: PgPool| sqlx::query_scalar::<_, String>("SHOW plan_cache_mode").fetch_one(&pool).await.unwrap();
     assert_eq!(mode(pool.clone()).await, "auto");
-    assert_eq!(mode(auric_db::batches(pool)).await, "force_generic_plan");
+    assert_eq!(mode(Batches::beside(pool).pool().clone()).await, "force_generic_plan");
     // Behind a pooler nothing is set at all.
     let settings = PostgresSettings { named_statements: false, ..Default::default() };
     let Database::Postgres(pool) = Database::connect(database.url(), settings).await.unwrap() else {
         panic!("it is a server")
     };
-    assert_eq!(mode(auric_db::batches(&pool)).await, "auto");
+    assert_eq!(mode(Batches::beside(&pool).pool().clone()).await, "auto");
+}
+
+/// Connections for batches to a database of its own.
+async fn batches() -> (Batches, PostgresDatabase) {
+    let database = PostgresDatabase::empty().await.unwrap();
+    let connected = Database::connect(database.url(), PostgresSettings::default()).await.unwrap();
+    let Database::Postgres(pool) = connected else { panic!("it is a server") };
+    (Batches::beside(&pool), database)
+}
+
+/// Which of the server's processes is behind a connection.
+async fn process(connection: &mut BatchConnection) -> i32 {
+    sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut **connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_takes_the_connection_that_was_given_back_last() {
+    let (batches, _database) = batches().await;
+    let (mut first, mut second) = (batches.acquire().await.unwrap(), batches.acquire().await.unwrap());
+    let (of_first, of_second) = (process(&mut first).await, process(&mut second).await);
+    assert_ne!(of_first, of_second);
+    batches.give_back(first);
+    batches.give_back(second);
+    for _ in 0..5 {
+        let mut again = batches.acquire().await.unwrap();
+        assert_eq!(process(&mut again).await, of_second);
+        batches.give_back(again);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_with_something_under_way_is_no_batchs_next() {
+    let (batches, _database) = batches().await;
+    let mut busy = batches.acquire().await.unwrap();
+    let of_busy = process(&mut busy).await;
+    let sleep = sqlx::query("SELECT pg_sleep(60)").execute(&mut *busy);
+    timeout(Duration::from_millis(50), sleep).await.unwrap_err();
+    // Dropped, as a run that takes too long is.
+    drop(busy);
+    let mut next = timeout(Duration::from_secs(10), batches.acquire()).await.unwrap().unwrap();
+    assert_ne!(process(&mut next).await, of_busy);
+}
+
+#[tokio::test]
+async fn connections_that_were_given_back_do_not_hold_up_the_end() {
+    let (batches, _database) = batches().await;
+    let (idle, late) = (batches.acquire().await.unwrap(), batches.acquire().await.unwrap());
+    batches.give_back(idle);
+    let closing = batches.close();
+    tokio::pin!(closing);
+    timeout(Duration::from_millis(50), &mut closing).await.unwrap_err();
+    batches.give_back(late);
+    timeout(Duration::from_secs(10), closing).await.unwrap();
+    batches.acquire().await.unwrap_err();
 }
