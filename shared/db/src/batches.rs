@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::Postgres;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::{Postgres, Transaction};
 
 /// What these connections are set to as well.
 ///
@@ -48,10 +48,9 @@ impl Batches {
         Self { pool: pool.options().clone().connect_lazy_with(options), warm: Arc::default() }
     }
 
-    /// The pool, for transactions.
-    #[must_use]
-    pub const fn pool(&self) -> &PgPool {
-        &self.pool
+    /// Shows the connections among the metrics, for as long as the process lives.
+    pub fn observe(&self, name: String) {
+        crate::observe(name, &self.pool);
     }
 
     /// Takes the connection that was given back last, or one of the pool.
@@ -64,6 +63,17 @@ impl Batches {
             return Ok(BatchConnection(warm));
         }
         Ok(BatchConnection(Warm { connection: self.pool.acquire().await?, since: Instant::now() }))
+    }
+
+    /// Begins a transaction, on a connection of the pool. One that was given back goes there before: whoever takes one connection at a time never waits
+    /// for those that nobody uses.
+    ///
+    /// # Errors
+    ///
+    /// No connection can be had.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        drop(self.warm().pop());
+        self.pool.begin().await
     }
 
     /// Keeps a connection on which nothing is under way for the next batch.

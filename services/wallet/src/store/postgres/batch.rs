@@ -28,6 +28,8 @@ pub enum Work {
     Free(Free),
     /// A transaction, which may hold locks.
     Begun(Transaction<'static, Postgres>),
+    /// Neither: no transaction could be begun.
+    Nothing,
 }
 
 impl PostgresStore {
@@ -38,7 +40,12 @@ impl PostgresStore {
         }
         let unplaced: Vec<&HoldId> =
             keys.holds.iter().filter(|(_, named)| named.player.is_none()).map(|(id, _)| id).collect();
-        keys.add_holds(&load::holds_of(self.batches.pool(), &unplaced).await?);
+        if !unplaced.is_empty() {
+            let mut connection = self.batches.acquire().await.map_err(unavailable)?;
+            let holds = load::holds_of(&mut *connection, &unplaced).await?;
+            self.batches.give_back(connection);
+            keys.add_holds(&holds);
+        }
         // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
         loop {
             let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
@@ -76,12 +83,13 @@ impl PostgresStore {
         names: &[&str],
     ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
         loop {
-            let mut transaction = self.batches.pool().begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
+            let mut transaction = self.batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
             let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
             if players.len() == names.len() {
                 return Ok((transaction, players));
             }
             transaction.rollback().traced(sql("ROLLBACK")).await?;
+            let mut connection = self.batches.acquire().await.map_err(unavailable)?;
             sqlx::query(
                 "INSERT INTO players (player_id)
                  SELECT wanted.player_id
@@ -90,9 +98,10 @@ impl PostgresStore {
                  ON CONFLICT (player_id) DO NOTHING",
             )
             .bind(names)
-            .execute(self.batches.pool())
+            .execute(&mut *connection)
             .traced(sql("INSERT players"))
             .await?;
+            self.batches.give_back(connection);
         }
     }
 }
@@ -101,12 +110,14 @@ impl Work {
     /// The transaction, which is begun where there is none yet.
     async fn begun(&mut self) -> Result<&mut Transaction<'static, Postgres>, StoreError> {
         if let Self::Free(Free { batches, .. }) = self {
-            let begun = batches.pool().begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-            std::mem::replace(self, Self::Begun(begun)).give_back();
+            // Given back first: a batch has one connection at a time.
+            let batches = batches.clone();
+            std::mem::replace(self, Self::Nothing).give_back();
+            *self = Self::Begun(batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?);
         }
         match self {
             Self::Begun(transaction) => Ok(transaction),
-            Self::Free(_) => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
+            Self::Free(_) | Self::Nothing => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
         }
     }
 
@@ -137,12 +148,13 @@ impl Connected for Work {
         match self {
             Self::Free(Free { connection, .. }) => writes.execute(&mut **connection, sql(WRITE)).await,
             Self::Begun(transaction) => writes.execute(&mut **transaction, sql(WRITE)).await,
+            Self::Nothing => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
         }
     }
 
     async fn commit(self) -> Result<(), StoreError> {
         match self {
-            free @ Self::Free(_) => {
+            free @ (Self::Free(_) | Self::Nothing) => {
                 free.give_back();
                 Ok(())
             }
@@ -152,7 +164,7 @@ impl Connected for Work {
 
     async fn rollback(self) -> Result<(), StoreError> {
         match self {
-            free @ Self::Free(_) => {
+            free @ (Self::Free(_) | Self::Nothing) => {
                 free.give_back();
                 Ok(())
             }

@@ -45,7 +45,7 @@ impl PostgresStore {
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
         let batches = Batches::beside(&pool);
-        auric_db::observe("wallet.batches".to_owned(), batches.pool());
+        batches.observe("wallet.batches".to_owned());
         Self { pool, batches, recent: Arc::default() }
     }
 }

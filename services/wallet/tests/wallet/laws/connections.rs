@@ -7,7 +7,7 @@ use auric_db::{BatchConnection, Batches, Database, PostgresSettings};
 use auric_testkit::databases::PostgresDatabase;
 use auric_wallet::Handlers;
 use futures::future::select_all;
-use sqlx::PgPool;
+use sqlx::PgConnection;
 use tokio::time::timeout;
 
 use crate::harness::{Ledger, available, credit, outcome, post};
@@ -40,22 +40,26 @@ async fn batches_are_planned_once_and_nothing_else_is() {
     let database = PostgresDatabase::empty().await.unwrap();
     let connected = Database::connect(database.url(), PostgresSettings::default()).await.unwrap();
     let Database::Postgres(pool) = &connected else { panic!("it is a server") };
-    let mode =
-        async |pool: PgPool| sqlx::query_scalar::<_, String>("SHOW plan_cache_mode").fetch_one(&pool).await.unwrap();
-    assert_eq!(mode(pool.clone()).await, "auto");
-    assert_eq!(mode(Batches::beside(pool).pool().clone()).await, "force_generic_plan");
+    assert_eq!(mode(&mut *pool.acquire().await.unwrap()).await, "auto");
+    assert_eq!(mode(&mut *Batches::beside(pool).acquire().await.unwrap()).await, "force_generic_plan");
     // Behind a pooler nothing is set at all.
     let settings = PostgresSettings { named_statements: false, ..Default::default() };
     let Database::Postgres(pool) = Database::connect(database.url(), settings).await.unwrap() else {
         panic!("it is a server")
     };
-    assert_eq!(mode(Batches::beside(&pool).pool().clone()).await, "auto");
+    assert_eq!(mode(&mut *Batches::beside(&pool).acquire().await.unwrap()).await, "auto");
 }
 
-/// Connections for batches to a database of its own.
-async fn batches() -> (Batches, PostgresDatabase) {
+/// How statements are planned.
+async fn mode(connection: &mut PgConnection) -> String {
+    sqlx::query_scalar("SHOW plan_cache_mode").fetch_one(connection).await.unwrap()
+}
+
+/// Connections for batches to a database of its own, so many at most.
+async fn batches(connections_max: u32) -> (Batches, PostgresDatabase) {
     let database = PostgresDatabase::empty().await.unwrap();
-    let connected = Database::connect(database.url(), PostgresSettings::default()).await.unwrap();
+    let settings = PostgresSettings { connections_max, ..Default::default() };
+    let connected = Database::connect(database.url(), settings).await.unwrap();
     let Database::Postgres(pool) = connected else { panic!("it is a server") };
     (Batches::beside(&pool), database)
 }
@@ -67,7 +71,7 @@ async fn process(connection: &mut BatchConnection) -> i32 {
 
 #[tokio::test]
 async fn a_batch_takes_the_connection_that_was_given_back_last() {
-    let (batches, _database) = batches().await;
+    let (batches, _database) = batches(2).await;
     let (mut first, mut second) = (batches.acquire().await.unwrap(), batches.acquire().await.unwrap());
     let (of_first, of_second) = (process(&mut first).await, process(&mut second).await);
     assert_ne!(of_first, of_second);
@@ -82,7 +86,7 @@ async fn a_batch_takes_the_connection_that_was_given_back_last() {
 
 #[tokio::test]
 async fn a_connection_with_something_under_way_is_no_batchs_next() {
-    let (batches, _database) = batches().await;
+    let (batches, _database) = batches(2).await;
     let mut busy = batches.acquire().await.unwrap();
     let of_busy = process(&mut busy).await;
     let sleep = sqlx::query("SELECT pg_sleep(60)").execute(&mut *busy);
@@ -95,7 +99,7 @@ async fn a_connection_with_something_under_way_is_no_batchs_next() {
 
 #[tokio::test]
 async fn connections_that_were_given_back_do_not_hold_up_the_end() {
-    let (batches, _database) = batches().await;
+    let (batches, _database) = batches(2).await;
     let (idle, late) = (batches.acquire().await.unwrap(), batches.acquire().await.unwrap());
     batches.give_back(idle);
     let closing = batches.close();
@@ -104,4 +108,15 @@ async fn connections_that_were_given_back_do_not_hold_up_the_end() {
     batches.give_back(late);
     timeout(Duration::from_secs(10), closing).await.unwrap();
     batches.acquire().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_transaction_waits_for_no_connection_that_nobody_uses() {
+    let (batches, _database) = batches(1).await;
+    for _ in 0..3 {
+        let connection = batches.acquire().await.unwrap();
+        batches.give_back(connection);
+        let begun = timeout(Duration::from_secs(2), batches.begin()).await.unwrap().unwrap();
+        begun.rollback().await.unwrap();
+    }
 }
