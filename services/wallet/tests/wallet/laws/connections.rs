@@ -40,14 +40,14 @@ async fn batches_are_planned_once_and_nothing_else_is() {
     let database = PostgresDatabase::empty().await.unwrap();
     let connected = Database::connect(database.url(), PostgresSettings::default()).await.unwrap();
     let Database::Postgres(pool) = &connected else { panic!("it is a server") };
-    assert_eq!(mode(&mut *pool.acquire().await.unwrap()).await, "auto");
-    assert_eq!(mode(&mut *Batches::beside(pool).acquire().await.unwrap()).await, "force_generic_plan");
+    assert_eq!(mode(&mut pool.acquire().await.unwrap()).await, "auto");
+    assert_eq!(mode(&mut Batches::beside(pool).acquire().await.unwrap()).await, "force_generic_plan");
     // Behind a pooler nothing is set at all.
     let settings = PostgresSettings { named_statements: false, ..Default::default() };
     let Database::Postgres(pool) = Database::connect(database.url(), settings).await.unwrap() else {
         panic!("it is a server")
     };
-    assert_eq!(mode(&mut *Batches::beside(&pool).acquire().await.unwrap()).await, "auto");
+    assert_eq!(mode(&mut Batches::beside(&pool).acquire().await.unwrap()).await, "auto");
 }
 
 /// How statements are planned.
