@@ -3,7 +3,7 @@
 //! The service whose operation it is coordinates, and its own database has the log:
 //!
 //! ```text
-//! 1 BEGIN    the operation, its exact inputs, a random id         durable before anyone is asked
+//! 1 BEGIN    the operation, its exact inputs, an id of its own    durable before anyone is asked
 //! 2 PREPARE  every participant promises, or says no               a timeout is a no
 //! 3 DECIDE   one transaction over the coordinator's own state     COMMIT only with every yes in hand
 //! 4 FINISH   every participant commits, or cancels                retried until done, by anyone

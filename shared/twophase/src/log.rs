@@ -16,7 +16,7 @@ use crate::{Decision, Event, Operation, State, Transition};
 pub struct NewOperation {
     /// Whose it is.
     pub player: PlayerId,
-    /// Its id, drawn at random.
+    /// Its id.
     pub id: OperationId,
     /// Who asked, under which key.
     pub key: MutationKey,
