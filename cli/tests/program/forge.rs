@@ -68,7 +68,7 @@ impl Forged {
         }
     }
 
-    /// Writes new hashes from entry `first` on, as the wallet would without a key, and lets the player's row name the last.
+    /// Writes new hashes from entry `first` on, as the wallet would without a key, and lets balances name the last.
     pub async fn rechain(&self, player: &str, first: i64) {
         let mut previous = vec![0; 32];
         for entry in self.entries(player).await {
@@ -84,8 +84,12 @@ impl Forged {
                 previous = hex::decode(entry[19].as_str().unwrap()).unwrap();
             }
         }
-        let head = self.bytes(&previous);
-        self.run(&format!("UPDATE players SET last_hash = {head} WHERE player_id = '{player}'")).await;
+        self.run(&format!(
+            "UPDATE balances
+             SET last_hash = (SELECT hash FROM entries WHERE player_id = '{player}' AND number = last_number)
+             WHERE player_id = '{player}'"
+        ))
+        .await;
     }
 
     fn bytes(&self, bytes: &[u8]) -> String {

@@ -64,7 +64,6 @@ impl Forgery {
                 run("UPDATE entries SET number = number + 1000 WHERE WHOSE AND number >= 3").await;
                 run("UPDATE entries SET number = number - 999 WHERE WHOSE AND number >= 1003").await;
                 run(&copy_of(2, 3)).await;
-                run("UPDATE players SET last_number = 6 WHERE WHOSE").await;
             }
             Self::InsertedBehind => run(&copy_of(5, 6)).await,
             Self::RechainedWithoutKey => enrich(forged, &self.player()).await,

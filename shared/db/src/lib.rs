@@ -20,4 +20,4 @@ pub use pool::observe;
 pub use script::Script;
 pub use statement::{Statement, System, Traced, TracedStatement};
 pub use time::DbTime;
-pub use writes::{Columns, Writes};
+pub use writes::{Columns, Writes, is_alike};

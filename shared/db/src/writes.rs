@@ -56,6 +56,10 @@ enum Kind {
     Loaded,
     /// A count for each row, which must be one less before.
     Version,
+    /// A value for each row, which is not written.
+    Beside,
+    /// What must be so for each row.
+    Condition,
 }
 
 impl Writes {
@@ -169,6 +173,19 @@ impl Columns<'_> {
         self.unnest("version", Kind::Version, rows, of);
     }
 
+    /// A value for each row, for [conditions](Self::also) alone.
+    pub fn beside<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        self.unnest(name, Kind::Beside, rows, of);
+    }
+
+    /// What must be so for each row of an update: of `stored`, and of the values `moved`.
+    pub fn also(&mut self, condition: &'static str) {
+        self.columns.push(Column { name: "", value: condition.to_owned(), kind: Kind::Condition });
+    }
+
     /// A value for each row, which is sent once where all rows have the same.
     ///
     /// For what differs next to never: each text of a statement is planned by itself.
@@ -177,8 +194,17 @@ impl Columns<'_> {
         T: Encode<'r, Postgres> + Type<Postgres> + PartialEq,
         Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
     {
-        match rows.split_first() {
-            Some((first, others)) if others.iter().all(|row| of(row) == of(first)) => self.same(name, of(first)),
+        self.alike(is_alike(rows, &of), name, rows, of);
+    }
+
+    /// A value for each row, which is sent once where rows [are alike](is_alike). Columns that are told so together make two texts, however many they are.
+    pub fn alike<'r, R, T>(&mut self, are_alike: bool, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
+    where
+        T: Encode<'r, Postgres> + Type<Postgres>,
+        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
+    {
+        match rows.first() {
+            Some(first) if are_alike => self.same(name, of(first)),
             _ => self.each(name, rows, of),
         }
     }
@@ -203,20 +229,28 @@ impl Columns<'_> {
     }
 }
 
+/// Whether all rows have the same of what is asked; without rows they have.
+pub fn is_alike<'r, R, T: PartialEq>(rows: &'r [R], of: impl Fn(&'r R) -> T) -> bool {
+    rows.split_first().is_none_or(|(first, others)| {
+        let first = of(first);
+        others.iter().all(|row| of(row) == first)
+    })
+}
+
 impl Column {
     fn moved(&self) -> Option<String> {
         let Self { name, value, kind } = self;
         match kind {
-            Kind::Same => None,
+            Kind::Same | Kind::Condition => None,
             Kind::Loaded => Some(format!("{value} AS loaded_{name}")),
-            Kind::Each | Kind::Key | Kind::Version => Some(format!("{value} AS {name}")),
+            Kind::Each | Kind::Key | Kind::Version | Kind::Beside => Some(format!("{value} AS {name}")),
         }
     }
 
     fn set(&self) -> Option<String> {
         let Self { name, value, kind } = self;
         match kind {
-            Kind::Key | Kind::Loaded => None,
+            Kind::Key | Kind::Loaded | Kind::Beside | Kind::Condition => None,
             Kind::Same => Some(format!("{name} = {value}")),
             Kind::Each | Kind::Version => Some(format!("{name} = moved.{name}")),
         }
@@ -228,7 +262,8 @@ impl Column {
             Kind::Key => Some(format!("stored.{name} = moved.{name}")),
             Kind::Loaded => Some(format!("stored.{name} = moved.loaded_{name}")),
             Kind::Version => Some(format!("stored.{name} = moved.{name} - 1")),
-            Kind::Each | Kind::Same => None,
+            Kind::Condition => Some(self.value.clone()),
+            Kind::Each | Kind::Same | Kind::Beside => None,
         }
     }
 }
@@ -282,6 +317,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_updated_may_depend_on_what_is_not_written() {
+        let mut writes = Writes::default();
+        writes.update("balances", 1, |columns| {
+            columns.key("player_id", &["a"], |name| *name);
+            columns.beside("head", &[1_i64], |head| *head);
+            columns.also("EXISTS (SELECT FROM entries WHERE number = moved.head)");
+            columns.same("time", 7_i64);
+        });
+        let moved = "unnest($1::TEXT[]) AS player_id, unnest($2::INT8[]) AS head";
+        let condition = "stored.player_id = moved.player_id AND EXISTS (SELECT FROM entries WHERE number = moved.head)";
+        let update = format!(
+            "UPDATE balances AS stored SET time = $3::INT8 FROM (SELECT {moved}) AS moved WHERE {condition} RETURNING 1"
+        );
+        assert_eq!(writes.parts, [format!("update_balances AS ({update})")]);
+    }
+
+    #[test]
     fn what_all_rows_have_is_sent_once() {
         let mut writes = Writes::default();
         for hashes in [["x", "x"], ["x", "y"]] {
@@ -289,6 +341,21 @@ mod tests {
         }
         assert!(writes.parts[0].ends_with("(hash) SELECT $1::TEXT)"), "{}", writes.parts[0]);
         assert!(writes.parts[1].ends_with("(hash) SELECT unnest($2::TEXT[]))"), "{}", writes.parts[1]);
+    }
+
+    #[test]
+    fn columns_of_rows_that_are_alike_are_sent_once_together_or_not_at_all() {
+        for (rows, sent) in
+            [([(1_i64, 2_i64); 2], "$1::INT8, $2::INT8"), ([(1, 2), (1, 3)], "unnest($1::INT8[]), unnest($2::INT8[])")]
+        {
+            let mut writes = Writes::default();
+            let are_alike = is_alike(&rows, |row| *row);
+            writes.insert("entries", |columns| {
+                columns.alike(are_alike, "one", &rows, |row| row.0);
+                columns.alike(are_alike, "other", &rows, |row| row.1);
+            });
+            assert!(writes.parts[0].ends_with(&format!("SELECT {sent})")), "{}", writes.parts[0]);
+        }
     }
 
     #[test]

@@ -63,8 +63,19 @@ pub struct Row {
     pub period: u64,
     /// The terms that a recharging balance was settled under; absent for every other kind.
     pub settled: Option<Settled>,
+    /// The newest entry of it; absent where it was written before that was kept.
+    pub newest: Option<Newest>,
     /// 0 for a balance that was never written; the store writes only over the version that was loaded.
     pub version: u64,
+}
+
+/// The newest entry of a balance: if it goes missing, it is missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// Its number among the player's.
+    pub number: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
 }
 
 impl Row {

@@ -10,7 +10,7 @@ use auric_time::Timestamp;
 use super::draft::{Changes, Draft};
 use super::{
     Assets, BalanceKey, Entry, EventRow, Fingerprint, Guard, Head, Hold, Method, Movement, MutationKey, Note, Outcome,
-    Paid, PaidRows, Row, Seal, Told,
+    Paid, PaidRows, Player, Row, Seal, Told,
 };
 
 /// What the store read after it had locked the players, or remembers of them and will test.
@@ -67,19 +67,6 @@ pub struct Record {
     pub time: Timestamp,
 }
 
-/// One locked player.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Player {
-    /// The end of the audit as it was loaded.
-    pub loaded: Head,
-    /// The end of the audit now.
-    pub head: Head,
-    /// No open hold of the player lapses before this; absent when none lapses at all.
-    pub next_expiry: Option<Timestamp>,
-    /// The same, as it was loaded.
-    pub loaded_expiry: Option<Timestamp>,
-}
-
 /// What came into and went out of the game, for one asset and reason, on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flow {
@@ -100,7 +87,7 @@ pub struct Journal {
     pub holds: Vec<HoldRow>,
     /// Payments, events and retail tokens as they are to be.
     pub paid: PaidRows,
-    /// New entries; a player's in the order of their numbers.
+    /// New entries, in the order of players and numbers.
     pub entries: Vec<Entry>,
     /// Balances as they are to be, with the version that they are to get.
     pub balances: Vec<(BalanceKey, Row)>,
@@ -283,10 +270,12 @@ impl Book {
             self.journal.entries.push(entry);
         }
         for (key, row) in rows {
+            let new = self.journal.entries.iter().rev().take(movements.len());
+            let newest = new.filter(|entry| entry.movement.key == key).map(Entry::newest).next();
             let stored = self.balances.entry(key.clone()).or_default();
             let first = self.journal.balances.insert(key);
             let version = stored.version.saturating_add(u64::from(first));
-            *stored = Row { version, ..row };
+            *stored = Row { version, newest: newest.or(stored.newest), ..row };
         }
         for hold in holds {
             self.put_hold(hold);
@@ -338,25 +327,22 @@ impl Book {
 
     /// Whether each of the changed balances that [follow](Row::follows_head) their player's head has a head that moved on.
     fn heads_follow(&self, changed: &BTreeSet<BalanceKey>) -> bool {
-        changed.iter().filter(|key| self.row(key).follows_head(key)).all(|key| self.has_moved(&key.player))
+        changed.iter().filter(|key| self.row(key).follows_head(key)).all(|key| self.player(&key.player).has_moved())
     }
 
     /// Whether each of the changed holds has players whose heads moved on; a tombstone has none.
     fn players_of_holds_moved(&self, changed: &BTreeSet<HoldId>) -> bool {
         let holds = changed.iter().filter_map(|id| self.hold(id));
-        holds.flat_map(Hold::balances).all(|key| self.has_moved(&key.player))
-    }
-
-    fn has_moved(&self, player: &PlayerId) -> bool {
-        let player = self.player(player);
-        player.head.number > player.loaded.number
+        holds.flat_map(Hold::balances).all(|key| self.player(&key.player).has_moved())
     }
 
     /// Closes the book: what is to be written.
     #[must_use]
     pub fn into_journal(mut self) -> Journal {
-        let written = std::mem::take(&mut self.journal);
-        let changed = |player: &Player| player.head != player.loaded || player.next_expiry != player.loaded_expiry;
+        let mut written = std::mem::take(&mut self.journal);
+        // Two batches that add to the same players, of balances that they do not share, meet here first: in one order neither waits for the other's wait.
+        written.entries.sort_by(|one, other| one.player().cmp(other.player()));
+        let changed = |player: &Player| player.has_moved() || player.expires_otherwise();
         debug_assert!(self.heads_follow(&written.balances), "a balance changed and its player's head did not");
         debug_assert!(self.players_of_holds_moved(&written.holds), "a hold changed and its player's head did not");
         let claims = written.claims.iter().filter_map(|guard| self.claims.remove(guard));
@@ -391,6 +377,14 @@ impl Written {
 }
 
 impl Journal {
+    /// The head of a player as it was loaded; an empty one when nothing of the player changes.
+    #[must_use]
+    pub fn loaded_head(&self, player: &PlayerId) -> Head {
+        // In ascending order.
+        let found = self.players.binary_search_by(|(id, _)| id.cmp(player));
+        found.map_or_else(|_| Head::default(), |at| self.players[at].1.loaded)
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Balance, BalanceKey, Change, Note};
+use super::{Balance, BalanceKey, Change, Newest, Note};
 
 /// Makes the kinds of movements, with the word that is stored for each.
 macro_rules! kinds {
@@ -192,6 +192,12 @@ impl Entry {
     #[must_use]
     pub fn player(&self) -> &PlayerId {
         &self.movement.key.player
+    }
+
+    /// The entry as its balance names it.
+    #[must_use]
+    pub fn newest(&self) -> Newest {
+        Newest { number: self.movement.number, hash: self.hash }
     }
 }
 

@@ -19,6 +19,7 @@ mod note;
 mod paid;
 mod paying;
 mod payment;
+mod player;
 mod posting;
 mod recharge;
 mod rejection;
@@ -29,8 +30,8 @@ mod view;
 pub use auric_keys::{Fingerprint, MutationKey};
 
 pub use asset::{Asset, AssetKind, Assets, Progression, Recharging};
-pub use balance::{Balance, BalanceKey, Change, Row};
-pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Player, Record, Rules};
+pub use balance::{Balance, BalanceKey, Change, Newest, Row};
+pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Record, Rules};
 pub use decide::{Verdict, decide, settle};
 pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};
@@ -43,6 +44,7 @@ pub use payment::{
     DisputeState, EventKey, EventRow, Fact, Gift, Known, PAYMENT_LEGS_MAX, Part, Payment, PaymentKey, PaymentRow,
     RecordPayment, Share,
 };
+pub use player::Player;
 pub use posting::{AtMaximum, Direction, LEGS_MAX, Leg, Post};
 pub use recharge::Settled;
 pub use rejection::{BadField, BoundFault, Outcome, Posted, Rejection, Stop, Unstored};

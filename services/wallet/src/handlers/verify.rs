@@ -1,6 +1,6 @@
 //! Verifies the audit while traffic runs: player by player, and never in one long snapshot.
 //!
-//! A player's head, balances and open holds are read at one moment; the entries up to that head never change, so that they are read
+//! A player's newest entry, balances and open holds are read at one moment; the entries up to that one never change, so that they are read
 //! afterwards in pages. Then every answer that was given is compared with the entries that it names, and every payment with the answers to
 //! its events.
 
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Handlers;
-use crate::domain::{Entry, Head, Method, Movement, MutationKey, Record};
+use crate::domain::{Entry, Head, Method, Movement, MutationKey, Newest, Record};
 use crate::store::{EntriesOrder, EntriesQuery, Portrait};
 
 /// Entries of one read.
@@ -65,7 +65,7 @@ pub enum FaultKind {
     NumberGap,
     /// An entry is not what was chained.
     ChainBroken,
-    /// The newest entry is not the one that the player's row names.
+    /// The newest entry of a balance is not the one that the balance names.
     HeadMismatch,
     /// The entries do not add up to the balance.
     SumMismatch,
@@ -214,37 +214,7 @@ impl Verifier {
                 break;
             }
         }
-        if (last.number, last.hash) != (head.number, head.hash) {
-            let message = format!(
-                "the newest entry of {player} is {}, its row names {}; or their hashes differ",
-                last.number, head.number
-            );
-            self.fault(Some(player), head.number, FaultKind::HeadMismatch, message);
-        }
-        self.beyond_head(player, head).await?;
         Ok(sums)
-    }
-
-    /// Looks for an entry that is newer than the player's row says: the two are written together, so that the row read after it names it.
-    async fn beyond_head(&mut self, player: &PlayerId, head: Head) -> Result<(), StoreError> {
-        let order = EntriesOrder::Before(None);
-        let query = EntriesQuery { player: player.clone(), asset: None, order, limit: 1 };
-        let newest = match self.handlers.store.entries(&query).await {
-            Err(StoreError::Corrupt(what)) => {
-                self.fault(Some(player), 0, FaultKind::Unreadable, what);
-                return Ok(());
-            }
-            newest => newest?.first().map_or(0, |entry| entry.movement.number),
-        };
-        if newest <= head.number {
-            return Ok(());
-        }
-        let named = self.handlers.store.portrait(player).await?.player.map_or(0, |player| player.head.number);
-        if newest > named {
-            let message = format!("entry {newest} of {player} is there, its row names {named} as the newest");
-            self.fault(Some(player), newest, FaultKind::HeadMismatch, message);
-        }
-        Ok(())
     }
 
     fn balances(&mut self, player: &PlayerId, portrait: &Portrait, mut sums: Sums) {
@@ -261,12 +231,21 @@ impl Verifier {
         }
         for (key, row) in &portrait.rows {
             let name = (key.asset.clone(), key.pool.clone());
-            let sum = sums.remove(&name).unwrap_or_default();
+            let Sum { parts: sum, newest } = sums.remove(&name).unwrap_or_default();
             let parts = row.balance.parts().map(i128::from);
             if sum != parts {
                 let message =
                     format!("{} {} of {player} is {parts:?}, its entries add up to {sum:?}", key.asset, key.pool);
                 self.fault(Some(player), 0, FaultKind::SumMismatch, message);
+            }
+            // A balance that was not written for long names none.
+            if row.newest.is_some() && row.newest != newest {
+                let [found, named] = [newest, row.newest].map(|newest| newest.map_or(0, |newest| newest.number));
+                let message = format!(
+                    "the newest entry of {} {} of {player} is {found}, its row names {named}; or their hashes differ",
+                    key.asset, key.pool
+                );
+                self.fault(Some(player), found.max(named), FaultKind::HeadMismatch, message);
             }
             let explained = held.remove(&name).unwrap_or_default();
             if [parts[1], parts[2]] != explained {
@@ -278,8 +257,8 @@ impl Verifier {
                 self.fault(Some(player), 0, FaultKind::HoldMismatch, message);
             }
         }
-        for ((asset, pool), sum) in sums.into_iter().filter(|(_, sum)| *sum != [0; 4]) {
-            let message = format!("{asset} {pool} of {player} has no row, its entries add up to {sum:?}");
+        for ((asset, pool), Sum { parts, .. }) in sums.into_iter().filter(|(_, sum)| sum.parts != [0; 4]) {
+            let message = format!("{asset} {pool} of {player} has no row, its entries add up to {parts:?}");
             self.fault(Some(player), 0, FaultKind::SumMismatch, message);
         }
         for (asset, pool) in held.into_keys() {
@@ -349,13 +328,20 @@ impl Verifier {
     }
 }
 
-/// What entries add up to: available, held, room, owed.
-type Sums = HashMap<(AssetId, PoolId), [i128; 4]>;
+/// What the entries of one balance add up to: available, held, room, owed; and the newest of them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sum {
+    parts: [i128; 4],
+    newest: Option<Newest>,
+}
+
+type Sums = HashMap<(AssetId, PoolId), Sum>;
 
 fn add(sums: &mut Sums, entry: &Entry) {
     let key = &entry.movement.key;
     let sum = sums.entry((key.asset.clone(), key.pool.clone())).or_default();
-    for (sum, part) in sum.iter_mut().zip(entry.movement.change.parts()) {
+    for (sum, part) in sum.parts.iter_mut().zip(entry.movement.change.parts()) {
         *sum += i128::from(part);
     }
+    sum.newest = Some(entry.newest());
 }

@@ -3,14 +3,13 @@
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, StoreError};
 use auric_ids::{IdError, PlayerId};
-use auric_time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FlowLine, KeptHold};
 use crate::domain::{
     Balance, BalanceKey, Change, ClaimRow, Context, Entry, Fingerprint, Flow, Guard, Head, Hold, HoldRow, Method,
-    Movement, MovementKind, MutationKey, Note, Player, Record, Row, Settled,
+    Movement, MovementKind, MutationKey, Newest, Note, Player, Record, Row, Settled,
 };
 
 /// A number of units as BIGINT. Every unit is at most 2^53 - 1, every count far below.
@@ -39,17 +38,17 @@ pub fn other_players(hold: &Hold) -> Vec<PlayerId> {
     players.into_iter().skip(1).collect()
 }
 
-/// As text it is an array of the fields in this order, as all of those are that can be read from text.
+/// A player with the newest entry, where there is any. As text it is an array of the fields in this order, as all of those are that can be read from text.
 #[derive(sqlx::FromRow, Deserialize)]
 pub struct PlayerRow {
     player_id: String,
-    last_number: i64,
-    #[serde(deserialize_with = "hexadecimal")]
-    last_hash: Vec<u8>,
-    #[serde(deserialize_with = "time")]
-    last_time: DbTime,
     #[serde(deserialize_with = "time_if_any")]
     next_expiry: Option<DbTime>,
+    number: Option<i64>,
+    #[serde(deserialize_with = "hexadecimal_if_any")]
+    hash: Option<Vec<u8>>,
+    #[serde(deserialize_with = "time_if_any")]
+    told_at: Option<DbTime>,
 }
 
 #[derive(sqlx::FromRow, Deserialize)]
@@ -68,6 +67,9 @@ pub struct BalanceRow {
     regen_units: Option<i64>,
     interval_micros: Option<i64>,
     capacity: Option<i64>,
+    last_number: Option<i64>,
+    #[serde(deserialize_with = "hexadecimal_if_any")]
+    last_hash: Option<Vec<u8>>,
     version: i64,
 }
 
@@ -147,7 +149,10 @@ pub struct FlowRow {
 
 impl PlayerRow {
     pub fn into_domain(self) -> Result<(PlayerId, Player), StoreError> {
-        let head = Head { number: units(self.last_number)?, hash: bytes(self.last_hash)?, time: self.last_time.0 };
+        let head = match (self.number, self.hash, self.told_at) {
+            (Some(number), Some(hash), Some(time)) => Head { number: units(number)?, hash: bytes(hash)?, time: time.0 },
+            _ => Head::default(),
+        };
         let next_expiry = self.next_expiry.map(|time| time.0);
         let player = Player { loaded: head, head, next_expiry, loaded_expiry: next_expiry };
         Ok((id(self.player_id)?, player))
@@ -167,7 +172,11 @@ impl BalanceRow {
             _ => None,
         };
         let (generation, period) = (units(self.generation)?, units(self.period)?);
-        let row = Row { balance, generation, period, settled, version: units(self.version)? };
+        let newest = match (self.last_number, self.last_hash) {
+            (Some(number), Some(hash)) => Some(Newest { number: units(number)?, hash: bytes(hash)? }),
+            _ => None,
+        };
+        let row = Row { balance, generation, period, settled, newest, version: units(self.version)? };
         Ok((BalanceKey { player: id(self.player_id)?, asset: id(self.asset_id)?, pool: id(self.pool_id)? }, row))
     }
 }
@@ -277,12 +286,8 @@ pub fn value<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt("a value", error))
 }
 
-fn hexadecimal<'de, D: Deserializer<'de>>(text: D) -> Result<Vec<u8>, D::Error> {
-    hex::decode(<&str>::deserialize(text)?).map_err(serde::de::Error::custom)
-}
-
-fn time<'de, D: Deserializer<'de>>(text: D) -> Result<DbTime, D::Error> {
-    Timestamp::deserialize(text).map(DbTime)
+fn hexadecimal_if_any<'de, D: Deserializer<'de>>(text: D) -> Result<Option<Vec<u8>>, D::Error> {
+    Option::<&str>::deserialize(text)?.map(hex::decode).transpose().map_err(serde::de::Error::custom)
 }
 
 fn time_if_any<'de, D: Deserializer<'de>>(text: D) -> Result<Option<DbTime>, D::Error> {

@@ -55,7 +55,7 @@ async fn while_it_drains_a_wallet_is_live_and_not_ready() {
 
     // A mutation that waits for its player keeps the drain open.
     let mut lock = pool.begin().await.expect("it begins");
-    let locked = sqlx::query("SELECT * FROM players WHERE player_id = 'a' FOR UPDATE").execute(&mut *lock).await;
+    let locked = sqlx::query("SELECT * FROM balances WHERE player_id = 'a' FOR UPDATE").execute(&mut *lock).await;
     assert_eq!(locked.expect("it is locked").rows_affected(), 1);
     let ask = pay("meanwhile");
     let drained = async {

@@ -26,7 +26,7 @@ const STATEMENTS_OF_POSTGRES: [&str; 11] = [
     "INSERT players",
     "BEGIN",
     "SELECT players FOR UPDATE",
-    "SELECT balances",
+    "SELECT players",
     "SELECT mutations",
     "decide",
     "WRITE journal",
@@ -158,7 +158,7 @@ async fn a_batch_links_to_every_mutation_in_it() {
 
     // While the player is locked one batch waits for it, and everybody else for that batch: the next takes them all.
     let mut lock = pool.begin().await.expect("it begins");
-    let locked = sqlx::query("SELECT * FROM players WHERE player_id = 'a' FOR UPDATE").execute(&mut *lock).await;
+    let locked = sqlx::query("SELECT * FROM balances WHERE player_id = 'a' FOR UPDATE").execute(&mut *lock).await;
     assert_eq!(locked.expect("it is locked").rows_affected(), 1);
     let keys: Vec<String> = (0..10).map(|number| format!("at-once-{number}")).collect();
     let asks: Vec<Ask> = keys.iter().map(|key| pay(key, "a")).collect();

@@ -7,7 +7,7 @@ use sqlx::{Postgres, Transaction};
 
 use super::{PostgresStore, load, sql, unavailable, write};
 use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Record};
-use crate::store::batch::{BatchTx, Connected};
+use crate::store::batch::{BatchTx, Connected, Heads};
 use crate::store::recent::Assumed;
 
 /// The statement that writes a batch, for traces and metrics.
@@ -49,13 +49,14 @@ impl PostgresStore {
         // A hold may have players whom its request does not name: they are locked too, in a second try. Its players never change.
         loop {
             let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-            let (mut transaction, players) = self.begin_locked(&names).await?;
-            let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
+            let mut transaction = self.begin_locked(&names).await?;
+            let holds = load::holds_of(&mut *transaction, &keys.holds.keys().collect::<Vec<_>>()).await?;
             if !keys.add_holds(&holds) {
                 transaction.rollback().traced(sql("ROLLBACK")).await?;
                 continue;
             }
-            let opened = load::book(&mut transaction, &keys, (players, holds), &self.recent).await?;
+            let opened = load::book(&mut transaction, &keys, holds).await?;
+            self.recent.meet(&opened.players);
             return Ok((Book::new(opened), BatchTx::new(Work::Begun(transaction), &self.recent, None)));
         }
     }
@@ -78,15 +79,11 @@ impl PostgresStore {
     ///
     /// A player that was never seen is made by a transaction of its own, so that no lock is held while a row is inserted: an insert that
     /// waits for another copy's insert while it holds locks could close a circle.
-    async fn begin_locked(
-        &self,
-        names: &[&str],
-    ) -> Result<(Transaction<'static, Postgres>, Vec<(PlayerId, Player)>), StoreError> {
+    async fn begin_locked(&self, names: &[&str]) -> Result<Transaction<'static, Postgres>, StoreError> {
         loop {
             let mut transaction = self.batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?;
-            let players = if names.is_empty() { Vec::new() } else { load::lock(&mut transaction, names).await? };
-            if players.len() == names.len() {
-                return Ok((transaction, players));
+            if names.is_empty() || load::lock(&mut transaction, names).await? == names.len() {
+                return Ok(transaction);
             }
             transaction.rollback().traced(sql("ROLLBACK")).await?;
             let mut connection = self.batches.acquire().await.map_err(unavailable)?;
@@ -132,7 +129,10 @@ impl Work {
 #[async_trait]
 impl Connected for Work {
     async fn lock(&mut self, players: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
-        load::lock(self.begun().await?, &players.iter().map(|id| id.as_str()).collect::<Vec<_>>()).await
+        let names: Vec<&str> = players.iter().map(|id| id.as_str()).collect();
+        let transaction = self.begun().await?;
+        load::lock(transaction, &names).await?;
+        load::heads(transaction, &names).await
     }
 
     async fn holds(&mut self, names: &[&HoldId]) -> Result<Vec<HoldRow>, StoreError> {
@@ -143,8 +143,8 @@ impl Connected for Work {
         Ok(load::clock_and_records(&mut **self.begun().await?, keys).await?.1)
     }
 
-    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        let writes = write::journal(journal, slot)?;
+    async fn write(&mut self, journal: &Journal, slot: i16, heads: Heads) -> Result<(), StoreError> {
+        let writes = write::journal(journal, slot, heads)?;
         match self {
             Self::Free(Free { connection, .. }) => writes.execute(&mut **connection, sql(WRITE)).await,
             Self::Begun(transaction) => writes.execute(&mut **transaction, sql(WRITE)).await,

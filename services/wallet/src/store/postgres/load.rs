@@ -1,64 +1,88 @@
 //! What a batch reads: locks first, and everything else in new statements.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use auric_db::{DbTime, StoreError, Traced as _};
-use auric_ids::{AssetId, HoldId, PlayerId};
+use auric_ids::{HoldId, PlayerId};
 use auric_time::Timestamp;
 use sqlx::postgres::PgConnection;
-use sqlx::{Postgres, Row as _, Transaction};
+use sqlx::{FromRow as _, Postgres, Row as _, Transaction};
 
 use super::{paid, sql};
 use crate::domain::{BalanceKey, BatchKeys, HoldRow, MutationKey, Opened, Player, Record, Row};
-use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
-/// Locks players in ascending order, and returns those of them who exist, each as it is behind its lock.
+/// Locks players in ascending order, then their balances in theirs; tells how many of the players exist.
 ///
-/// A locked row comes back as it was left by whoever held it before, not as it was when the statement began: the wait is over for it alone. So
-/// heads may be decided on, and nothing else may be joined here: a row of another table would be as it was before the wait.
-pub async fn lock(
-    transaction: &mut Transaction<'static, Postgres>,
-    names: &[&str],
-) -> Result<Vec<(PlayerId, Player)>, StoreError> {
-    let locked: Vec<PlayerRow> = sqlx::query_as(
-        "SELECT player_id, last_number, last_hash, last_time, next_expiry
-         FROM players
-         WHERE player_id = ANY($1)
-         ORDER BY player_id
-         FOR UPDATE",
+/// The balances too: a batch that is decided on what is remembered locks no player. It writes over balances, of which it makes none, before it adds an
+/// entry, and so waits here for whoever locked first. Nothing that this returns is decided on: another table's rows are as they were before the wait.
+pub async fn lock(transaction: &mut Transaction<'static, Postgres>, names: &[&str]) -> Result<usize, StoreError> {
+    let (players, _): (i64, i64) = sqlx::query_as(
+        "WITH locked AS MATERIALIZED (
+             SELECT player_id
+             FROM players
+             WHERE player_id = ANY($1)
+             ORDER BY player_id
+             FOR UPDATE
+         ), funds AS MATERIALIZED (
+             SELECT 1
+             FROM locked
+             JOIN balances USING (player_id)
+             ORDER BY balances.player_id, asset_id, pool_id
+             FOR UPDATE OF balances
+         )
+         SELECT (SELECT count(*) FROM locked), (SELECT count(*) FROM funds)",
     )
     .bind(names)
-    .fetch_all(&mut **transaction)
+    .fetch_one(&mut **transaction)
     .traced(sql("SELECT players FOR UPDATE"))
     .await?;
-    locked.into_iter().map(PlayerRow::into_domain).collect()
+    Ok(usize::try_from(players).unwrap_or_default())
 }
 
-/// Reads those of `names` who exist, and locks nobody.
-pub async fn players(connection: &mut PgConnection, names: &[&str]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
-    let rows: Vec<PlayerRow> = sqlx::query_as(
-        "SELECT player_id, last_number, last_hash, last_time, next_expiry
-         FROM players
-         WHERE player_id = ANY($1)",
+/// Players in ascending order, and balances.
+pub type Funds = (Vec<(PlayerId, Player)>, Vec<(BalanceKey, Row)>);
+
+/// Reads the heads of the players of `wanted` who exist, and their balances of the assets that are named with them.
+pub async fn funds(connection: &mut PgConnection, wanted: &[(&str, Option<&str>)]) -> Result<Funds, StoreError> {
+    let (names, assets): (Vec<&str>, Vec<Option<&str>>) = wanted.iter().copied().unzip();
+    // Two tables by one statement: whoever wants a balance wants its player's head too.
+    let rows = sqlx::query(
+        "SELECT players.player_id, players.next_expiry, head.number, head.hash, head.created_at AS told_at, balances.asset_id,
+             pool_id, available, held, room, owed, generation, period, settled_at, regen_units, interval_micros, capacity,
+             last_number, last_hash, version
+         FROM (SELECT unnest($1::text[]) AS player_id, unnest($2::text[]) AS asset_id) AS wanted
+         JOIN players USING (player_id)
+         LEFT JOIN LATERAL (
+             SELECT number, hash, created_at
+             FROM entries
+             WHERE entries.player_id = players.player_id
+             ORDER BY number DESC
+             LIMIT 1
+         ) AS head ON true
+         LEFT JOIN balances ON balances.player_id = players.player_id AND balances.asset_id = wanted.asset_id",
     )
     .bind(names)
+    .bind(assets)
     .fetch_all(connection)
     .traced(sql("SELECT players"))
     .await?;
-    rows.into_iter().map(PlayerRow::into_domain).collect()
+    let (mut players, mut balances) = (BTreeMap::new(), Vec::new());
+    for row in &rows {
+        let (id, player) = PlayerRow::from_row(row)?.into_domain()?;
+        players.insert(id, player);
+        if row.try_get::<Option<&str>, _>("asset_id")?.is_some() {
+            balances.push(BalanceRow::from_row(row)?.into_domain()?);
+        }
+    }
+    Ok((players.into_iter().collect(), balances))
 }
 
-/// Reads the holds that `keys` names, after the locks of `players`, but for those that `recent` knows.
-pub async fn holds(
-    transaction: &mut Transaction<'static, Postgres>,
-    keys: &BatchKeys,
-    players: &[(PlayerId, Player)],
-    recent: &Recent,
-) -> Result<Vec<HoldRow>, StoreError> {
-    let mut known = recent.holds(players, keys);
-    known.rows.extend(holds_of(&mut **transaction, &known.rest).await?);
-    Ok(known.rows)
+/// Reads the heads of players, and nothing of what they have.
+pub async fn heads(connection: &mut PgConnection, names: &[&str]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
+    let wanted: Vec<_> = names.iter().map(|name| (*name, None)).collect();
+    Ok(funds(connection, &wanted).await?.0)
 }
 
 /// Reads the holds of those names.
@@ -78,23 +102,24 @@ pub async fn holds_of<'c>(
     rows.into_iter().map(HoldDbRow::into_domain).collect()
 }
 
-/// Reads all else that `keys` names of `players`, after their locks, but for the balances that `recent` knows.
+/// Reads all that `keys` names but for the holds, which were read before.
 pub async fn book(
     transaction: &mut Transaction<'static, Postgres>,
     keys: &BatchKeys,
-    (players, holds): (Vec<(PlayerId, Player)>, Vec<HoldRow>),
-    recent: &Recent,
+    holds: Vec<HoldRow>,
 ) -> Result<Opened, StoreError> {
-    let mut opened = Opened { players, holds, ..Opened::default() };
+    let mut opened = Opened { holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
         opened.paid = paid::load(transaction, &keys).await?;
         opened.paid.payments.iter().for_each(|row| keys.to_mut().add_payment(row));
     }
     let keys: &BatchKeys = &keys;
-    let known = recent.balances(&opened.players, keys);
-    opened.balances = known.rows;
-    opened.balances.extend(balances(transaction, &known.rest).await?);
+    let with_assets: BTreeSet<&PlayerId> = keys.assets.iter().map(|(player, _)| player).collect();
+    let others = keys.players.iter().filter(|player| !with_assets.contains(player));
+    let assets = keys.assets.iter().map(|(player, asset)| (player.as_str(), Some(asset.as_str())));
+    let wanted: Vec<_> = assets.chain(others.map(|player| (player.as_str(), None))).collect();
+    (opened.players, opened.balances) = funds(transaction, &wanted).await?;
     unknown(transaction, keys, &keys.mutations.iter().collect::<Vec<_>>(), &mut opened).await?;
     due(transaction, &mut opened).await?;
     Ok(opened)
@@ -153,32 +178,10 @@ pub async fn clock_and_records(
     for row in &rows {
         now = row.try_get::<DbTime, _>("now")?.0;
         if row.try_get::<Option<String>, _>("caller")?.is_some() {
-            records.push(<RecordRow as sqlx::FromRow<'_, _>>::from_row(row)?.into_domain()?);
+            records.push(RecordRow::from_row(row)?.into_domain()?);
         }
     }
     Ok((now, records))
-}
-
-async fn balances(
-    transaction: &mut Transaction<'static, Postgres>,
-    wanted: &[&(PlayerId, AssetId)],
-) -> Result<Vec<(BalanceKey, Row)>, StoreError> {
-    if wanted.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (owners, assets): (Vec<&str>, Vec<&str>) =
-        wanted.iter().map(|(player, asset)| (player.as_str(), asset.as_str())).unzip();
-    let rows: Vec<BalanceRow> = sqlx::query_as(
-        "SELECT balances.*
-         FROM (SELECT unnest($1::text[]) AS player_id, unnest($2::text[]) AS asset_id) AS wanted
-         JOIN balances USING (player_id, asset_id)",
-    )
-    .bind(owners)
-    .bind(assets)
-    .fetch_all(&mut **transaction)
-    .traced(sql("SELECT balances"))
-    .await?;
-    rows.into_iter().map(BalanceRow::into_domain).collect()
 }
 
 async fn claims(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {

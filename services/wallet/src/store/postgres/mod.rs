@@ -1,9 +1,9 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
 //! A batch of which all is remembered (`recent`) takes two round trips, whatever its size: read clock and keys; write everything, by one statement that is
-//! a transaction by itself, in which the heads' writing is the lock. Any other takes BEGIN; lock players and read their heads; read clock and keys; read the
-//! balances that are not remembered; write; COMMIT. Holds that are not remembered, and claims, add a read, to the batches that have some. Locks are taken
-//! in ascending player order, keys are inserted in ascending order.
+//! a transaction by itself, in which the balances' writing is the lock. Any other takes BEGIN; lock players and their balances; read heads and balances;
+//! read clock and keys; write; COMMIT. Holds and claims add a read, to the batches that have some. Locks are taken in ascending order of players, then of
+//! balances; keys and entries are inserted in ascending order.
 
 mod batch;
 mod load;
@@ -22,7 +22,7 @@ use auric_time::{SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 
 use super::recent::Recent;
-use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
+use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, RecordRow, bigint, id};
 use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
@@ -59,11 +59,8 @@ impl WalletStore for PostgresStore {
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
-        let names: Vec<&str> = keys.players.iter().map(PlayerId::as_str).collect();
-        let players = load::players(&mut snapshot, &names).await?;
-        let nothing = Recent::of_nothing();
-        let holds = load::holds(&mut snapshot, keys, &players, &nothing).await?;
-        let opened = load::book(&mut snapshot, keys, (players, holds), &nothing).await?;
+        let holds = load::holds_of(&mut *snapshot, &keys.holds.keys().collect::<Vec<_>>()).await?;
+        let opened = load::book(&mut snapshot, keys, holds).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -253,11 +250,7 @@ impl WalletStore for PostgresStore {
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
         let mut snapshot = self.pool.begin_with(SNAPSHOT).traced(sql("BEGIN")).await.map_err(unavailable)?;
         let name = player.as_str();
-        let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = $1")
-            .bind(name)
-            .fetch_optional(&mut *snapshot)
-            .traced(sql("SELECT players"))
-            .await?;
+        let found = load::heads(&mut snapshot, &[name]).await?;
         let rows: Vec<BalanceRow> =
             sqlx::query_as("SELECT * FROM balances WHERE player_id = $1 ORDER BY asset_id, pool_id")
                 .bind(name)
@@ -276,7 +269,7 @@ impl WalletStore for PostgresStore {
         .await?;
         snapshot.commit().traced(sql("COMMIT")).await?;
         Ok(Portrait {
-            player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
+            player: found.into_iter().next().map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
             holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
         })

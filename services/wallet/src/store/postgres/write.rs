@@ -1,24 +1,24 @@
 //! What a batch writes: set by set, each in ascending order, and every row counted, in one statement.
 
-use auric_db::{Columns, StoreError, Writes};
+use auric_db::{Columns, StoreError, Writes, is_alike};
 use auric_events::store::{Batch, postgres as outbox};
-use auric_ids::PlayerId;
 
 use super::{db_time, paid};
-use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
+use crate::domain::{BalanceKey, Entry, Head, HoldRow, Journal, Movement, Record, Row};
+use crate::store::batch::Heads;
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
-/// Everything: heads first, in ascending order, which locks them where they are not locked yet, and keeps everything else from a batch that lost its
-/// players; then keys, so that a copy that used one stops the batch before it has written the rest. Counters come last of what is the ledger's: they are
-/// what batches of different players have in common, so that their locks are held shortest.
-pub fn journal(journal: &Journal, slot: i16) -> Result<Writes, StoreError> {
+/// Everything: balances first, in ascending order, which locks them where they are not locked yet, and keeps everything else from a batch that was decided
+/// on what is no longer so; then keys, so that a copy that used one stops the batch before it has written the rest. Counters come last of what is the
+/// ledger's: they are what batches of different players have in common, so that their locks are held shortest.
+pub fn journal(journal: &Journal, slot: i16, heads: Heads) -> Result<Writes, StoreError> {
     let mut writes = Writes::default();
-    players(&mut writes, &journal.players);
+    balances(&mut writes, journal, heads);
+    players(&mut writes, journal);
     records(&mut writes, &journal.records)?;
     claims(&mut writes, journal);
     holds(&mut writes, journal)?;
     paid::write(&mut writes, journal)?;
-    balances(&mut writes, journal);
     entries(&mut writes, &journal.entries)?;
     flows(&mut writes, journal, slot);
     if let Some(batch) = Batch::of(&journal.told)? {
@@ -27,22 +27,16 @@ pub fn journal(journal: &Journal, slot: i16) -> Result<Writes, StoreError> {
     Ok(writes)
 }
 
-/// Writes only over the head that was loaded, of which the hash covers the number too.
-fn players(writes: &mut Writes, players: &[(PlayerId, Player)]) {
-    if players.is_empty() {
+/// Most batches make and end no hold that lapses. Behind the locks of those players.
+fn players(writes: &mut Writes, journal: &Journal) {
+    let changed: Vec<_> = journal.players.iter().filter(|(_, player)| player.expires_otherwise()).collect();
+    if changed.is_empty() {
         return;
     }
-    writes.update("players", players.len(), |columns| {
-        columns.key("player_id", players, |(id, _)| id.as_str());
-        columns.loaded("last_hash", players, |(_, player)| player.loaded.hash.as_slice());
-        columns.each("last_number", players, |(_, player)| bigint(player.head.number));
-        columns.each("last_hash", players, |(_, player)| player.head.hash.as_slice());
-        columns.each("last_time", players, |(_, player)| db_time(player.head.time));
-        columns.like("updated_at", "last_time");
-        // Most batches make and end no hold that lapses.
-        if players.iter().any(|(_, player)| player.next_expiry != player.loaded_expiry) {
-            columns.each("next_expiry", players, |(_, player)| player.next_expiry.map(db_time));
-        }
+    writes.update("players", changed.len(), |columns| {
+        columns.key("player_id", &changed, |(id, _)| id.as_str());
+        columns.each("next_expiry", &changed, |(_, player)| player.next_expiry.map(db_time));
+        columns.same("updated_at", db_time(journal.time));
     });
 }
 
@@ -59,7 +53,7 @@ fn records(writes: &mut Writes, records: &[Record]) -> Result<(), StoreError> {
         columns.each("fingerprint", records, |record| record.fingerprint.digest.as_slice());
         columns.each("fields", records, |record| record.fingerprint.fields.as_str());
         columns.each("outcome", &outcomes, String::as_str);
-        columns.each("created_at", records, |record| db_time(record.time));
+        columns.shared("created_at", records, |record| db_time(record.time));
     });
     Ok(())
 }
@@ -104,20 +98,25 @@ fn insert_holds(writes: &mut Writes, new: &[&HoldRow], journal: &Journal) -> Res
     let contexts = texts(new, |row| context_text(&row.hold.note.context))?;
     let reserved = texts(new, |row| text(&row.hold.reserved))?;
     let states = texts(new, |row| text(&row.hold.state))?;
+    // Most batches have holds of one caller, without an end, for one reason.
+    let are_plain = is_alike(new, |row| {
+        let hold = &row.hold;
+        (&hold.caller, &hold.state, hold.whole, hold.expires_at, &hold.note)
+    });
     writes.insert("holds", |columns| {
         columns.each("hold_id", new, |row| row.hold.id.as_str());
-        columns.each("caller", new, |row| row.hold.caller.as_str());
+        columns.alike(are_plain, "caller", new, |row| row.hold.caller.as_str());
         columns.each("made_under", new, |row| row.hold.made_under.as_str());
-        columns.each("state", new, |row| row.hold.state.as_str());
+        columns.alike(are_plain, "state", new, |row| row.hold.state.as_str());
         columns.each("player_id", new, |row| first_player(&row.hold));
         columns.each("legs", &legs, String::as_str);
-        columns.each("whole", new, |row| row.hold.whole);
-        columns.each("expires_at", new, |row| row.hold.expires_at.map(db_time));
-        columns.each("reason", new, |row| row.hold.note.reason.as_str());
-        columns.each("context", &contexts, String::as_str);
+        columns.alike(are_plain, "whole", new, |row| row.hold.whole);
+        columns.alike(are_plain, "expires_at", new, |row| row.hold.expires_at.map(db_time));
+        columns.alike(are_plain, "reason", new, |row| row.hold.note.reason.as_str());
+        columns.alike(are_plain, "context", &contexts, String::as_str);
         columns.each("asked", new, |row| row.hold.asked.as_slice());
         columns.each("reserved", &reserved, String::as_str);
-        columns.each("ended", &states, String::as_str);
+        columns.alike(are_plain, "ended", &states, String::as_str);
         columns.same("version", 1_i64);
         columns.same("created_at", db_time(journal.time));
         columns.same("updated_at", db_time(journal.time));
@@ -141,28 +140,34 @@ fn entries(writes: &mut Writes, entries: &[Entry]) -> Result<(), StoreError> {
     let contexts = texts(entries, |entry| context_text(&entry.note.context))?;
     let change = |part: usize| move |entry: &Entry| entry.movement.change.parts()[part];
     let after = |part: usize| move |entry: &Entry| bigint(entry.movement.after.parts()[part]);
+    // Most batches have none but plain entries: no pool, no room, nothing owed, nothing cut, nothing said.
+    let are_plain = is_alike(entries, |entry| {
+        let Movement { key, change, after, clamped_units, .. } = &entry.movement;
+        let ([_, _, room, owed], [_, _, room_after, owed_after]) = (change.parts(), after.parts());
+        (&key.pool, &entry.note.context, room, owed, room_after, owed_after, *clamped_units)
+    });
     writes.insert("entries", |columns| {
         columns.each("player_id", entries, |entry| entry.movement.key.player.as_str());
         columns.each("number", entries, |entry| bigint(entry.movement.number));
         columns.each("asset_id", entries, |entry| entry.movement.key.asset.as_str());
-        columns.each("pool_id", entries, |entry| entry.movement.key.pool.as_str());
+        columns.alike(are_plain, "pool_id", entries, |entry| entry.movement.key.pool.as_str());
         columns.each("kind", entries, |entry| entry.movement.kind.as_str());
         columns.each("available_change", entries, change(0));
         columns.each("held_change", entries, change(1));
-        columns.each("room_change", entries, change(2));
-        columns.each("owed_change", entries, change(3));
+        columns.alike(are_plain, "room_change", entries, change(2));
+        columns.alike(are_plain, "owed_change", entries, change(3));
         columns.each("available_after", entries, after(0));
         columns.each("held_after", entries, after(1));
-        columns.each("room_after", entries, after(2));
-        columns.each("owed_after", entries, after(3));
-        columns.each("clamped", entries, |entry| bigint(entry.movement.clamped_units));
+        columns.alike(are_plain, "room_after", entries, after(2));
+        columns.alike(are_plain, "owed_after", entries, after(3));
+        columns.alike(are_plain, "clamped", entries, |entry| bigint(entry.movement.clamped_units));
         columns.each("reason", entries, |entry| entry.note.reason.as_str());
-        columns.each("context", &contexts, String::as_str);
+        columns.alike(are_plain, "context", &contexts, String::as_str);
         columns.each("caller", entries, |entry| entry.caller.as_str());
         columns.each("idempotency_key", entries, |entry| entry.idempotency_key.as_str());
         columns.each("trace_id", entries, |entry| entry.trace_id.as_str());
         columns.shared("catalog_hash", entries, |entry| entry.catalog_hash.as_bytes().as_slice());
-        columns.each("created_at", entries, |entry| db_time(entry.time));
+        columns.shared("created_at", entries, |entry| db_time(entry.time));
         columns.each("hash", entries, |entry| entry.hash.as_slice());
     });
     Ok(())
@@ -188,7 +193,10 @@ fn flows(writes: &mut Writes, journal: &Journal, slot: i16) {
 
 /// New balances are inserted plainly, others are written only over the version that was loaded: an upsert would lock each row first and then write it,
 /// twice the work.
-fn balances(writes: &mut Writes, journal: &Journal) {
+///
+/// Where heads are remembered, the newest entry of each player must be the one that was decided on. That there is none after it its own number tells,
+/// when the next one is inserted.
+fn balances(writes: &mut Writes, journal: &Journal, heads: Heads) {
     let (new, known): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
     if !known.is_empty() {
         writes.update("balances", known.len(), |columns| {
@@ -196,6 +204,22 @@ fn balances(writes: &mut Writes, journal: &Journal) {
             columns.key("asset_id", &known, |(key, _)| key.asset.as_str());
             columns.key("pool_id", &known, |(key, _)| key.pool.as_str());
             columns.version(&known, |(_, row)| bigint(row.version));
+            if heads == Heads::Remembered {
+                let loaded: Vec<Head> = known.iter().map(|(key, _)| journal.loaded_head(&key.player)).collect();
+                columns.beside("head_number", &loaded, |head| bigint(head.number));
+                columns.beside("head_hash", &loaded, |head| head.hash.as_slice());
+                // The newest entry of a balance is mostly the newest of its player, and then needs no look.
+                columns.also(
+                    "(stored.last_number = moved.head_number AND stored.last_hash = moved.head_hash
+                      OR EXISTS (
+                          SELECT
+                          FROM entries
+                          WHERE entries.player_id = moved.player_id
+                            AND entries.number = moved.head_number
+                            AND entries.hash = moved.head_hash
+                      ))",
+                );
+            }
             unit_columns(columns, &known);
             // These are never set back: balances that have none had none before.
             if known.iter().any(|(_, row)| row.generation > 0 || row.period > 0 || row.settled.is_some()) {
@@ -219,10 +243,18 @@ fn balances(writes: &mut Writes, journal: &Journal) {
 }
 
 fn unit_columns(columns: &mut Columns<'_>, rows: &[&(BalanceKey, Row)]) {
-    columns.each("available", rows, |(_, row)| bigint(row.balance.parts()[0]));
-    columns.each("held", rows, |(_, row)| bigint(row.balance.parts()[1]));
-    columns.each("room", rows, |(_, row)| bigint(row.balance.parts()[2]));
-    columns.each("owed", rows, |(_, row)| bigint(row.balance.parts()[3]));
+    let part = |part: usize| move |(_, row): &&(BalanceKey, Row)| bigint(row.balance.parts()[part]);
+    // Mostly nothing is promised, and nothing owed.
+    let are_plain = is_alike(rows, |(_, row)| {
+        let [_, _, room, owed] = row.balance.parts();
+        (room, owed)
+    });
+    columns.each("available", rows, part(0));
+    columns.each("held", rows, part(1));
+    columns.alike(are_plain, "room", rows, part(2));
+    columns.alike(are_plain, "owed", rows, part(3));
+    columns.each("last_number", rows, |(_, row)| row.newest.map(|newest| bigint(newest.number)));
+    columns.each("last_hash", rows, |(_, row)| row.newest.as_ref().map(|newest| newest.hash.as_slice()));
 }
 
 /// What pools and recharging balances have beside their units.

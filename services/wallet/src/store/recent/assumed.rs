@@ -10,8 +10,8 @@ const WAIT_MAX_MICROS: i64 = 30_000_000;
 
 /// What nobody has tested yet of what a batch is decided on.
 ///
-/// Whoever writes a player's head over the one that was remembered has tested it, and has the lock. What is not written is to be tested by itself,
-/// behind the locks, before anything is written: a refusal must be as true as a success.
+/// Whoever writes the entry after the one that was remembered as a player's newest has tested that. What is not written is to be tested by itself, behind
+/// the locks, before anything is written: a refusal must be as true as a success.
 #[derive(Clone, Debug)]
 pub struct Assumed {
     /// The heads of everyone of the batch, in ascending order of the players.
@@ -34,9 +34,12 @@ impl Assumed {
         opened.players.iter().all(|(_, player)| player.next_expiry.is_none_or(|next| next > until))
     }
 
-    /// Whether the journal writes over the head of everyone, and so tests them all.
+    /// Whether the journal has an entry of everyone, and so tests them all.
+    ///
+    /// Rows of players are written behind their locks alone: locks are taken before balances are written, and never after.
     pub fn is_tested_by(&self, journal: &Journal) -> bool {
-        journal.players.len() == self.heads.len()
+        let tested = |player: &Player| player.has_moved() && !player.expires_otherwise();
+        journal.players.len() == self.heads.len() && journal.players.iter().all(|(_, player)| tested(player))
     }
 
     /// The holds that were taken for absent and are not written: whoever inserts one finds out.

@@ -1,14 +1,14 @@
 //! Balances and open holds of players of whom was written lately, so that the next batch about them need not read them again.
 //!
 //! A balance that has no pool and does not recharge changes only together with its player's head: each change is an entry, and the entry's hash is
-//! chained into the head. So does a hold of one player: making and ending it are entries of the player. So the head, which every batch reads behind the
-//! player's lock, tells whether what is remembered is what is stored: equal heads are equal histories, whichever copy wrote last. Nothing is
-//! invalidated, and nothing is believed under another head. Where another hand wrote past the ledger, and counted the version up that every row is
-//! written over, the batch is refused by the database, all that it remembered is dropped, and it is read anew; where only units were changed, the next
-//! change of that balance puts back what the ledger says.
+//! chained into the head. So does a hold of one player: making and ending it are entries of the player. So the head tells whether what is remembered is
+//! what is stored: equal heads are equal histories, whichever copy wrote last. Nothing is invalidated, and nothing is believed under another head. Where
+//! another hand wrote past the ledger, and counted the version up that every row is written over, the batch is refused by the database, all that it
+//! remembered is dropped, and it is read anew; where only units were changed, the next change of that balance puts back what the ledger says.
 //!
 //! The heads are remembered too. A batch of whom all is remembered is decided on that before anything is locked, and its [commit](Assumed) finds out
-//! whether the heads are still the same. Its keys are taken for new, unless this copy met one of them lately: whoever inserts one that was used finds out.
+//! whether the heads are still the same; any other is read. Its keys are taken for new, unless this copy met one of them lately: whoever inserts one that
+//! was used finds out.
 
 mod assumed;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use std::iter::Peekable;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use auric_db::{Contention, StoreError};
-use auric_ids::{AssetId, HoldId, PlayerId};
+use auric_ids::{AssetId, PlayerId};
 use auric_time::Timestamp;
 use hashlink::LruCache;
 
@@ -75,30 +75,6 @@ struct Remembered {
 #[must_use = "what is not kept again stays forgotten"]
 pub struct Forgotten(Vec<Option<Remembered>>);
 
-/// What is known without a look, and what must be looked up.
-#[derive(Debug)]
-pub struct Known<K, W> {
-    /// What is known under the heads that were asked for.
-    pub rows: Vec<K>,
-    /// All else.
-    pub rest: Vec<W>,
-}
-
-/// The heads of players, as they were read behind their locks.
-struct Heads<'p>(Vec<(&'p PlayerId, Head)>);
-
-impl<'p> Heads<'p> {
-    fn of(players: &'p [(PlayerId, Player)]) -> Self {
-        let mut heads: Vec<_> = players.iter().map(|(id, player)| (id, player.loaded)).collect();
-        heads.sort_unstable_by_key(|(id, _)| *id);
-        Self(heads)
-    }
-
-    fn get(&self, player: &PlayerId) -> Option<Head> {
-        self.0.binary_search_by_key(&player, |(id, _)| id).ok().map(|at| self.0[at].1)
-    }
-}
-
 impl Default for Recent {
     fn default() -> Self {
         Self::of_at_most(WEIGHT_MAX)
@@ -106,75 +82,51 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Remembers nothing: for those who hold no lock.
-    pub fn of_nothing() -> Self {
-        Self::of_at_most(0)
-    }
-
     fn of_at_most(weight_max: usize) -> Self {
         let players = LruCache::new_unbounded();
         let kept = Kept { players, weight: 0, used: Used::default(), doubt: 0, doubt_of_keys: 0 };
         Self { weight_max, kept: Mutex::new(kept) }
     }
 
-    /// Tells which of the balances that `keys` names are known of `players`, whose heads were read behind their locks.
-    pub fn balances<'k>(
-        &self,
-        players: &[(PlayerId, Player)],
-        keys: &'k BatchKeys,
-    ) -> Known<(BalanceKey, Row), &'k (PlayerId, AssetId)> {
-        let mut known = Known { rows: Vec::with_capacity(keys.assets.len()), rest: Vec::new() };
-        let (heads, mut kept) = (Heads::of(players), self.kept());
-        for wanted in &keys.assets {
-            let (player, asset) = wanted;
-            let remembered = kept.under(player, &heads);
-            match remembered.and_then(|it| it.rows.iter().find(|(known, _)| known == asset)) {
-                Some((_, row)) => known.rows.push((BalanceKey::plain(player, asset), *row)),
-                None => known.rest.push(wanted),
-            }
-        }
-        known
-    }
-
-    /// Tells which of the holds that `keys` names are known to be open, of players whose heads were read behind their locks.
-    pub fn holds<'k>(&self, players: &[(PlayerId, Player)], keys: &'k BatchKeys) -> Known<HoldRow, &'k HoldId> {
-        let mut known = Known { rows: Vec::new(), rest: Vec::new() };
-        if keys.holds.is_empty() {
-            return known;
-        }
-        let (heads, mut kept) = (Heads::of(players), self.kept());
-        for (id, HoldKey { player, .. }) in &keys.holds {
-            let remembered = player.as_ref().and_then(|player| kept.under(player, &heads));
-            match remembered.and_then(|it| it.holds.iter().find(|row| row.hold.id == *id)) {
-                Some(row) => known.rows.push(row.clone()),
-                None => known.rest.push(id),
-            }
-        }
-        known
-    }
-
-    /// Tells what every player of `keys` is remembered to be, and the holds that `keys` names; nothing where a look is needed, or in doubt.
+    /// Tells what every player of `keys` is remembered to be, and the balances and holds that `keys` names; nothing where a look is needed, or in doubt.
     ///
     /// Adds to `keys` all that the end of those holds touches. Clock and claims are still to be read, and the keys that are not taken for new.
     pub fn all(&self, keys: &mut BatchKeys) -> Option<(Assumed, Opened)> {
         if keys.has_paid() {
             return None;
         }
-        let players = self.kept().players(keys)?;
-        let Known { rows: holds, rest } = self.holds(&players, keys);
-        if rest.iter().any(|id| keys.holds.get(*id).is_none_or(|named| !named.is_made)) {
-            return None;
+        let mut kept = self.kept();
+        let players = kept.players(keys)?;
+        let (mut holds, mut absent) = (Vec::new(), Vec::new());
+        for (id, HoldKey { player, is_made }) in &keys.holds {
+            let remembered = player.as_ref().and_then(|player| kept.players.peek(player));
+            match remembered.and_then(|it| it.holds.iter().find(|row| row.hold.id == *id)) {
+                Some(row) => holds.push(row.clone()),
+                None if *is_made => absent.push(id.clone()),
+                None => return None,
+            }
         }
-        let absent = rest.into_iter().cloned().collect();
         keys.add_holds(&holds);
-        let known = self.balances(&players, keys);
-        if !known.rest.is_empty() {
-            return None;
+        let mut balances = Vec::with_capacity(keys.assets.len());
+        for (player, asset) in &keys.assets {
+            let (_, row) = kept.players.peek(player)?.rows.iter().find(|(known, _)| known == asset)?;
+            balances.push((BalanceKey::plain(player, asset), *row));
         }
         let heads = players.iter().map(|(id, player)| (id.clone(), player.loaded)).collect();
-        let opened = Opened { players, balances: known.rows, holds, ..Opened::default() };
-        let unread = if self.kept().are_new(keys) { keys.mutations.iter().cloned().collect() } else { Vec::new() };
-        Some((Assumed { heads, absent, unread }, opened))
+        let unread = if kept.are_new(keys) { keys.mutations.iter().cloned().collect() } else { Vec::new() };
+        Some((Assumed { heads, absent, unread }, Opened { players, balances, holds, ..Opened::default() }))
+    }
+
+    /// Forgets those of `players`, as they were read behind their locks, who are remembered under another head: another copy was here, and the next
+    /// batches look before they decide.
+    pub fn meet(&self, players: &[(PlayerId, Player)]) {
+        let mut kept = self.kept();
+        for (id, player) in players {
+            if kept.players.peek(id).is_some_and(|remembered| remembered.head != player.loaded) {
+                kept.remove(id);
+                kept.doubt = DOUBT;
+            }
+        }
     }
 
     /// Drops what a batch was decided on that could not be written, so that it is run again behind the locks; so are the next batches, where heads had
@@ -238,18 +190,6 @@ fn up_to<I: Iterator>(items: &mut Peekable<I>, wanted: impl Fn(&I::Item) -> bool
 }
 
 impl Kept {
-    /// What is remembered of `player` under the head that was read.
-    fn under(&mut self, player: &PlayerId, heads: &Heads<'_>) -> Option<&Remembered> {
-        let head = heads.get(player)?;
-        let remembered = self.players.get(player)?;
-        if remembered.head != head {
-            // Another copy was here.
-            self.doubt = DOUBT;
-            return None;
-        }
-        Some(remembered)
-    }
-
     /// Everyone whom `keys` names, as remembered; nothing when somebody is not, or in doubt.
     fn players(&mut self, keys: &BatchKeys) -> Option<Vec<(PlayerId, Player)>> {
         if self.doubt > 0 {

@@ -1,7 +1,5 @@
 //! How a batch is opened: on what is stored, or on what is remembered of it.
 
-use std::collections::BTreeSet;
-
 use async_trait::async_trait;
 use auric_db::{StoreError, Traced as _};
 use auric_ids::{HoldId, PlayerId};
@@ -9,7 +7,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::{SqliteStore, load, sql, write};
 use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Record};
-use crate::store::batch::{BatchTx, Connected};
+use crate::store::batch::{BatchTx, Connected, Heads};
 use crate::store::recent::Assumed;
 
 /// What writes a batch, for traces and metrics.
@@ -30,14 +28,10 @@ impl SqliteStore {
                 return Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, Some(assumed))));
             }
         }
-        let mut players = load::players(&mut transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
-        let holds = load::holds(&mut transaction, &keys, &players, &self.recent).await?;
-        // Those whom only a hold names.
-        let of_holds = holds.iter().flat_map(|row| row.hold.balances()).map(|key| &key.player);
-        let others: BTreeSet<&PlayerId> = of_holds.filter(|player| !keys.players.contains(*player)).collect();
-        players.extend(load::players(&mut transaction, &others.into_iter().collect::<Vec<_>>()).await?);
+        let holds = load::holds_of(&mut transaction, &keys.holds.keys().collect::<Vec<_>>()).await?;
         keys.add_holds(&holds);
-        let opened = load::book(&mut transaction, &keys, (players, holds), now, &self.recent).await?;
+        let opened = load::book(&mut transaction, &keys, holds, now).await?;
+        self.recent.meet(&opened.players);
         Ok((Book::new(opened), BatchTx::new(transaction, &self.recent, None)))
     }
 }
@@ -57,8 +51,8 @@ impl Connected for Transaction<'static, Sqlite> {
         load::records(self, keys).await
     }
 
-    async fn write(&mut self, journal: &Journal, slot: i16) -> Result<(), StoreError> {
-        for script in write::journal(journal, slot)? {
+    async fn write(&mut self, journal: &Journal, slot: i16, heads: Heads) -> Result<(), StoreError> {
+        for script in write::journal(journal, slot, heads)? {
             script.execute(self, sql(WRITE)).await?;
         }
         Ok(())

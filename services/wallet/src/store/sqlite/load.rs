@@ -12,27 +12,14 @@ use sqlx::{Sqlite, Transaction};
 use super::many::Many;
 use super::{array, paid, sql};
 use crate::domain::{BatchKeys, HoldRow, MutationKey, Opened, Player, Record};
-use crate::store::recent::Recent;
 use crate::store::rows::{BalanceRow, ClaimDbRow, HoldDbRow, PlayerRow, RecordRow};
 
 type Tx = Transaction<'static, Sqlite>;
 
-/// Reads those of `wanted` who exist.
+/// Reads the heads of those of `wanted` who exist.
 pub async fn players(transaction: &mut Tx, wanted: &[&PlayerId]) -> Result<Vec<(PlayerId, Player)>, StoreError> {
     let rows: Vec<PlayerRow> = PLAYERS.read(transaction, wanted, |values, id| values.bind(id.as_str())).await?;
     rows.into_iter().map(PlayerRow::into_domain).collect()
-}
-
-/// Reads the holds that `keys` names, but for those that `recent` knows.
-pub async fn holds(
-    transaction: &mut Tx,
-    keys: &BatchKeys,
-    players: &[(PlayerId, Player)],
-    recent: &Recent,
-) -> Result<Vec<HoldRow>, StoreError> {
-    let mut known = recent.holds(players, keys);
-    known.rows.extend(holds_of(transaction, &known.rest).await?);
-    Ok(known.rows)
 }
 
 /// Reads the holds of those names.
@@ -56,9 +43,11 @@ static PLAYERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "SELECT players",
         1,
-        "SELECT json_group_array(json_array(player_id, last_number, hex(last_hash), last_time, next_expiry))
+        "SELECT json_group_array(json_array(players.player_id, next_expiry, number, hex(hash), head.created_at))
          FROM (VALUES {rows}) AS wanted
-         CROSS JOIN players ON player_id = wanted.column1",
+         CROSS JOIN players ON players.player_id = wanted.column1
+         LEFT JOIN entries AS head ON head.player_id = players.player_id
+             AND head.number = (SELECT max(number) FROM entries WHERE entries.player_id = players.player_id)",
     )
 });
 
@@ -67,7 +56,8 @@ static BALANCES: LazyLock<Many> = LazyLock::new(|| {
         "SELECT balances",
         2,
         "SELECT json_group_array(json_array(player_id, asset_id, pool_id, available, held, room, owed, generation, period,
-             settled_at, regen_units, interval_micros, capacity, version))
+             settled_at, regen_units, interval_micros, capacity, last_number,
+             hex(last_hash), version))
          FROM (VALUES {rows}) AS wanted
          CROSS JOIN balances ON player_id = wanted.column1 AND asset_id = wanted.column2",
     )
@@ -83,15 +73,14 @@ static RECORDS: LazyLock<Many> = LazyLock::new(|| {
     )
 });
 
-/// Reads all else that `keys` names, but for the balances that `recent` knows.
+/// Reads all that `keys` names but for the holds, which were read before.
 pub async fn book(
     transaction: &mut Tx,
     keys: &BatchKeys,
-    (players, holds): (Vec<(PlayerId, Player)>, Vec<HoldRow>),
+    holds: Vec<HoldRow>,
     now: Timestamp,
-    recent: &Recent,
 ) -> Result<Opened, StoreError> {
-    let mut opened = Opened { now, players, holds, ..Opened::default() };
+    let mut opened = Opened { now, holds, ..Opened::default() };
     let mut keys = Cow::Borrowed(keys);
     if keys.has_paid() {
         opened.paid = paid::load(transaction, &keys).await?;
@@ -99,15 +88,12 @@ pub async fn book(
     }
     let keys: &BatchKeys = &keys;
 
-    let known = recent.balances(&opened.players, keys);
+    opened.players = players(transaction, &keys.players.iter().collect::<Vec<_>>()).await?;
+    let assets: Vec<_> = keys.assets.iter().collect();
     let rows: Vec<BalanceRow> = BALANCES
-        .read(transaction, &known.rest, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
+        .read(transaction, &assets, |values, (player, asset)| values.bind(player.as_str()).bind(asset.as_str()))
         .await?;
-    opened.balances = known.rows;
-    for row in rows {
-        opened.balances.push(row.into_domain()?);
-    }
-
+    opened.balances = rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?;
     unknown(transaction, keys, &keys.mutations.iter().collect::<Vec<_>>(), &mut opened).await?;
     due(transaction, &mut opened).await?;
     Ok(opened)

@@ -22,7 +22,7 @@ use auric_time::{Clock, Timestamp};
 use serde_json::Value;
 
 use super::recent::Recent;
-use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, PlayerRow, RecordRow, bigint, id};
+use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, RecordRow, bigint, id};
 use super::{
     EntriesOrder, EntriesQuery, FlowLine, FlowsQuery, GenerationsQuery, HoldsQuery, KeptHold, KeptPayment, Lapsed,
     Portrait, WalletStore, WalletTx,
@@ -54,10 +54,8 @@ impl WalletStore for SqliteStore {
 
     async fn view(&self, keys: &BatchKeys) -> Result<Book, StoreError> {
         let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
-        let players = load::players(&mut snapshot, &keys.players.iter().collect::<Vec<_>>()).await?;
-        let nothing = Recent::of_nothing();
-        let holds = load::holds(&mut snapshot, keys, &players, &nothing).await?;
-        let opened = load::book(&mut snapshot, keys, (players, holds), self.clock.now(), &nothing).await?;
+        let holds = load::holds_of(&mut snapshot, &keys.holds.keys().collect::<Vec<_>>()).await?;
+        let opened = load::book(&mut snapshot, keys, holds, self.clock.now()).await?;
         snapshot.rollback().traced(sql("ROLLBACK")).await?;
         Ok(Book::new(opened))
     }
@@ -249,11 +247,7 @@ impl WalletStore for SqliteStore {
     async fn portrait(&self, player: &PlayerId) -> Result<Portrait, StoreError> {
         let mut snapshot = self.database.readers.begin().traced(sql("BEGIN")).await?;
         let name = player.as_str();
-        let found: Option<PlayerRow> = sqlx::query_as("SELECT * FROM players WHERE player_id = ?1")
-            .bind(name)
-            .fetch_optional(&mut *snapshot)
-            .traced(sql("SELECT players"))
-            .await?;
+        let found = load::players(&mut snapshot, &[player]).await?;
         let rows: Vec<BalanceRow> =
             sqlx::query_as("SELECT * FROM balances WHERE player_id = ?1 ORDER BY asset_id, pool_id")
                 .bind(name)
@@ -272,7 +266,7 @@ impl WalletStore for SqliteStore {
         .await?;
         snapshot.commit().traced(sql("COMMIT")).await?;
         Ok(Portrait {
-            player: found.map(PlayerRow::into_domain).transpose()?.map(|(_, player)| player),
+            player: found.into_iter().next().map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
             holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
         })

@@ -7,23 +7,22 @@ use std::sync::LazyLock;
 
 use auric_db::{Script, StoreError};
 use auric_events::store::{Batch, sqlite as outbox};
-use auric_ids::PlayerId;
 use auric_time::Timestamp;
 use serde_json::{Value, json};
 
 use super::many::{Many, ROWS_MAX, part};
 use super::{array, paid};
 use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
+use crate::store::batch::Heads;
 use crate::store::rows::{bigint, context_text, first_player, other_players, text};
 
 /// Everything, keys first: scripts of as many rows a table as one statement takes, and with the last of them what few batches have.
-pub fn journal(journal: &Journal, slot: i16) -> Result<Vec<Script>, StoreError> {
+pub fn journal(journal: &Journal, slot: i16, heads: Heads) -> Result<Vec<Script>, StoreError> {
     let time = journal.time.micros();
     let (new_balances, balances): (Vec<_>, Vec<_>) = journal.balances.iter().partition(|(_, row)| row.version == 1);
-    let (new_players, players): (Vec<_>, Vec<_>) =
-        journal.players.iter().partition(|(_, player)| player.loaded.number == 0);
+    let players: Vec<_> = journal.players.iter().filter(|(_, player)| is_written(player)).collect();
     let (records, entries) = (&journal.records, &journal.entries);
-    let lengths = [records.len(), entries.len(), balances.len(), new_balances.len(), players.len(), new_players.len()];
+    let lengths = [records.len(), entries.len(), balances.len(), new_balances.len(), players.len()];
     let longest = lengths.into_iter().max().unwrap_or(0);
 
     let mut scripts = Vec::new();
@@ -32,24 +31,31 @@ pub fn journal(journal: &Journal, slot: i16) -> Result<Vec<Script>, StoreError> 
         let mut script = Script::default();
         INSERT_RECORDS.add(&mut script, size, part(records, number), record)?;
         INSERT_ENTRIES.add(&mut script, size, part(entries, number), entry)?;
-        let balance = |script: &mut Script, row: &&(BalanceKey, Row)| {
-            balance(script, row, time);
+        UPDATE_BALANCES.add(&mut script, size, part(&balances, number), |script, (key, row)| {
+            balance(script, key, row, time);
+            let head = (heads == Heads::Remembered).then(|| journal.loaded_head(&key.player));
+            script.bind(head.map(|head| bigint(head.number))).bind(head.map(|head| head.hash.to_vec()));
             Ok(())
-        };
-        UPDATE_BALANCES.add(&mut script, size, part(&balances, number), balance)?;
-        INSERT_BALANCES.add(&mut script, size, part(&new_balances, number), balance)?;
-        let player = |script: &mut Script, row: &&(PlayerId, Player)| {
-            player(script, row);
+        })?;
+        INSERT_BALANCES.add(&mut script, size, part(&new_balances, number), |script, (key, row)| {
+            balance(script, key, row, time);
             Ok(())
-        };
-        UPDATE_PLAYERS.add(&mut script, size, part(&players, number), player)?;
-        UPSERT_PLAYERS.add(&mut script, size, part(&new_players, number), player)?;
+        })?;
+        UPSERT_PLAYERS.add(&mut script, size, part(&players, number), |script, (id, player)| {
+            script.bind(id.as_str()).bind(player.next_expiry.map(Timestamp::micros)).bind(time);
+            Ok(())
+        })?;
         scripts.push(script);
     }
     if let Some(last) = scripts.last_mut() {
         few(last, journal, slot)?;
     }
     Ok(scripts)
+}
+
+/// Whether there is no row of the player yet, or another time in it.
+fn is_written(player: &Player) -> bool {
+    player.loaded.number == 0 || player.expires_otherwise()
 }
 
 /// What is passed as JSON.
@@ -143,19 +149,20 @@ static INSERT_ENTRIES: LazyLock<Many> = LazyLock::new(|| {
 static INSERT_BALANCES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT balances",
-        16,
+        18,
         "INSERT OR FAIL INTO balances (player_id, asset_id, pool_id, available, held, room, owed, generation, settled_at,
-             regen_units, interval_micros, capacity, version, period, created_at, updated_at)
+             regen_units, interval_micros, capacity, version, period, last_number, last_hash, created_at, updated_at)
          SELECT *
          FROM (VALUES {rows})
          WHERE column1 IS NOT NULL",
     )
 });
 
+// Where heads are remembered, the newest entry of each player must be the one that was decided on.
 static UPDATE_BALANCES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "UPDATE balances",
-        16,
+        20,
         "UPDATE OR FAIL balances
          SET available = moved.column4,
              held = moved.column5,
@@ -168,49 +175,38 @@ static UPDATE_BALANCES: LazyLock<Many> = LazyLock::new(|| {
              capacity = moved.column12,
              version = moved.column13,
              period = moved.column14,
-             updated_at = moved.column16
+             last_number = moved.column15,
+             last_hash = moved.column16,
+             updated_at = moved.column18
          FROM (VALUES {rows}) AS moved
          WHERE balances.player_id = moved.column1
            AND balances.asset_id = moved.column2
            AND balances.pool_id = moved.column3
-           AND balances.version = moved.column13 - 1",
+           AND balances.version = moved.column13 - 1
+           AND (moved.column19 IS NULL
+               OR balances.last_number = moved.column19 AND balances.last_hash = moved.column20
+               OR EXISTS (
+                   SELECT 1
+                   FROM entries
+                   WHERE entries.player_id = moved.column1
+                     AND entries.number = moved.column19
+                     AND entries.hash = moved.column20
+               ))",
     )
 });
 
-// A player without entries may have no row yet.
+// A player without entries may have a row already.
 static UPSERT_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
         "INSERT players",
-        7,
-        "INSERT INTO players (player_id, last_number, last_hash, last_time, next_expiry, created_at, updated_at)
-         SELECT moved.column1, moved.column3, moved.column4, moved.column5, moved.column6, moved.column5, moved.column5
+        3,
+        "INSERT INTO players (player_id, next_expiry, created_at, updated_at)
+         SELECT moved.column1, moved.column2, moved.column3, moved.column3
          FROM (VALUES {rows}) AS moved
          WHERE moved.column1 IS NOT NULL
          ON CONFLICT (player_id) DO UPDATE
-         SET last_number = excluded.last_number,
-             last_hash = excluded.last_hash,
-             last_time = excluded.last_time,
-             next_expiry = excluded.next_expiry,
-             updated_at = excluded.updated_at
-         WHERE players.last_number = 0",
-    )
-});
-
-// The head must be the one that was loaded.
-static UPDATE_PLAYERS: LazyLock<Many> = LazyLock::new(|| {
-    Many::new(
-        "UPDATE players",
-        7,
-        "UPDATE OR FAIL players
-         SET last_number = moved.column3,
-             last_hash = moved.column4,
-             last_time = moved.column5,
-             next_expiry = moved.column6,
-             updated_at = moved.column5
-         FROM (VALUES {rows}) AS moved
-         WHERE players.player_id = moved.column1
-           AND players.last_number = moved.column2
-           AND players.last_hash = moved.column7",
+         SET next_expiry = excluded.next_expiry,
+             updated_at = excluded.updated_at",
     )
 });
 
@@ -267,7 +263,7 @@ fn entry(script: &mut Script, entry: &Entry) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn balance(script: &mut Script, (key, row): &(BalanceKey, Row), time: i64) {
+fn balance(script: &mut Script, key: &BalanceKey, row: &Row, time: i64) {
     script.bind(key.player.as_str()).bind(key.asset.as_str()).bind(key.pool.as_str());
     row.balance.parts().into_iter().fold(&mut *script, |script, part| script.bind(bigint(part)));
     let settled = row.settled.as_ref();
@@ -277,12 +273,12 @@ fn balance(script: &mut Script, (key, row): &(BalanceKey, Row), time: i64) {
         .bind(settled.map(|settled| bigint(settled.regen_units)))
         .bind(settled.map(|settled| bigint(settled.interval_micros)))
         .bind(settled.map(|settled| bigint(settled.capacity_units)));
-    script.bind(bigint(row.version)).bind(bigint(row.period)).bind(time).bind(time);
-}
-
-fn player(script: &mut Script, (id, player): &(PlayerId, Player)) {
-    let (loaded, head) = (&player.loaded, &player.head);
-    script.bind(id.as_str()).bind(bigint(loaded.number)).bind(bigint(head.number));
-    script.bind(head.hash.as_slice()).bind(head.time.micros());
-    script.bind(player.next_expiry.map(Timestamp::micros)).bind(loaded.hash.as_slice());
+    let newest = row.newest.as_ref();
+    script
+        .bind(bigint(row.version))
+        .bind(bigint(row.period))
+        .bind(newest.map(|newest| bigint(newest.number)))
+        .bind(newest.map(|newest| newest.hash.as_slice()))
+        .bind(time)
+        .bind(time);
 }

@@ -25,6 +25,7 @@ on_every_store!(
     a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing,
     a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it,
     a_history_of_the_same_length_is_not_the_one_that_is_remembered,
+    another_history_of_another_balance_is_not_the_one_that_is_remembered,
     opposed_storms_neither_deadlock_nor_leave_a_partial_leg,
     a_player_that_many_copies_see_first_is_made_once,
 );
@@ -112,11 +113,18 @@ async fn a_batch_that_was_decided_on_what_is_no_longer_so_writes_nothing(ledger:
     let wallet = ledger.copy().await;
     let fund = |key: &str| post(key, vec![credit("p", "lumees", 10), credit("q", "lumees", 10)]);
     let spend = |key: &str, units| post(key, vec![debit("p", "lumees", units), debit("q", "lumees", 1)]);
-    for late in [spend("both", 1), spend("refused", 1_000)] {
+    outcome(&wallet, post("other", vec![credit("p", "aether", 1)])).await.unwrap();
+    // A balance that the batch has nothing to do with moves the head as well.
+    for (late, asset) in [
+        (spend("both", 1), "lumees"),
+        (spend("refused", 1_000), "lumees"),
+        (spend("both-by-head", 1), "aether"),
+        (spend("refused-by-head", 1_000), "aether"),
+    ] {
         let store = ledger.store().await;
         run(&ledger, store.as_ref(), &fund(&format!("fund-{}", late.key.key))).await.unwrap();
         let (mut book, transaction) = open(&ledger, store.as_ref(), &late).await;
-        let meanwhile = post(&format!("before-{}", late.key.key), vec![credit("p", "lumees", 1)]);
+        let meanwhile = post(&format!("before-{}", late.key.key), vec![credit("p", asset, 1)]);
         outcome(&wallet, meanwhile).await.unwrap();
         auric_wallet::domain::decide(&mut book, &ledger.rules, &late);
         let committed = transaction.commit(book.into_journal(), 0).await;
@@ -172,11 +180,27 @@ async fn a_key_that_another_copy_used_is_not_new_to_one_that_never_met_it(ledger
 
 async fn a_history_of_the_same_length_is_not_the_one_that_is_remembered(ledger: Ledger) {
     // R-W4: a database that was brought back from a backup, and written to since, may have come to the same number by another way.
+    another_history_is_found(ledger, "lumees").await;
+}
+
+async fn another_history_of_another_balance_is_not_the_one_that_is_remembered(ledger: Ledger) {
+    // R-W4: the balance that is written next is as it was; the player's newest entry is of another one.
+    another_history_is_found(ledger, "aether").await;
+}
+
+/// Another history whose newest entry is of the asset `newest`; then the player's lumees are written over what is remembered.
+async fn another_history_is_found(ledger: Ledger, newest: &str) {
     let store = ledger.store().await;
     run(&ledger, store.as_ref(), &post("fund", vec![credit("p", "lumees", 10)])).await.unwrap();
+    run(&ledger, store.as_ref(), &post("newest", vec![credit("p", newest, 10)])).await.unwrap();
     let (hash, one_writer) = ("ab".repeat(32), ledger.copies() == 1);
     let other = if one_writer { format!("x'{hash}'") } else { format!("decode('{hash}', 'hex')") };
-    ledger.sql(&format!("UPDATE players SET last_hash = {other} WHERE player_id = 'p'")).await.unwrap();
+    let guard = if one_writer { "entries_are_not_updated" } else { "entries_are_only_added ON entries" };
+    ledger.sql(&format!("DROP TRIGGER {guard}")).await.unwrap();
+    for column in ["entries SET hash", "balances SET last_hash"] {
+        let forged = format!("UPDATE {column} = {other} WHERE player_id = 'p' AND asset_id = '{newest}'");
+        assert!(ledger.sql(&forged).await.unwrap() > 0);
+    }
     let spend = post("spend", vec![debit("p", "lumees", 1)]);
     let refuted = run(&ledger, store.as_ref(), &spend).await;
     assert!(matches!(refuted, Err(StoreError::Contended(Contention::Version, _))), "{refuted:?}");

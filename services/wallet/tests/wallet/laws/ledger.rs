@@ -3,6 +3,7 @@
 use auric_wallet::domain::Action;
 use auric_wallet::store::{EntriesOrder, EntriesQuery};
 
+use crate::asks::{HOUR, held, reserve_for};
 use crate::harness::{Ledger, audit, credit, key, on_every_store, outcome, post};
 
 on_every_store!(
@@ -98,6 +99,7 @@ async fn every_row_says_when_it_was_made_and_changed(ledger: Ledger) {
     let wallet = ledger.copy().await;
     outcome(&wallet, post("first", vec![credit("p", "lumees", 5)])).await.unwrap();
     outcome(&wallet, post("second", vec![credit("p", "lumees", 5)])).await.unwrap();
+    outcome(&wallet, reserve_for("third", "h", vec![held("p", "lumees", 5)], HOUR)).await.unwrap();
     for changing in ["players", "balances"] {
         let later = format!("UPDATE {changing} SET created_at = created_at WHERE updated_at > created_at");
         assert_eq!(ledger.sql(&later).await.unwrap(), 1, "{changing}");

@@ -7,6 +7,9 @@ use sqlx::{AssertSqlSafe, Row as _};
 /// The migration that brings SQLite's rows into the order in which they came.
 const IN_ORDER: i64 = 5;
 
+/// The migration after which a player's head is the newest entry, and kept nowhere else.
+const HEADS: i64 = 8;
+
 const PAST: &str = "
     INSERT INTO players (player_id, last_number, created_at, updated_at) VALUES ('p', 2, 1, 2), ('a', 1, 3, 3);
     INSERT INTO mutations (caller, idempotency_key, method, fingerprint, fields, outcome, created_at)
@@ -36,8 +39,7 @@ async fn a_ledger_that_is_put_in_order_has_every_row_and_every_guard() {
     let folder = tempfile::tempdir().unwrap();
     let database = SqliteDatabase::open(&folder.path().join("wallet.db")).await.unwrap();
     let migrator = store::migrator(&auric_db::Database::Sqlite(database.clone()));
-    let (before, after): (Vec<_>, Vec<_>) = migrator.iter().partition(|migration| migration.version < IN_ORDER);
-    for migration in before {
+    for migration in migrator.iter().filter(|migration| migration.version < IN_ORDER) {
         run(&database, migration.sql.as_str()).await.unwrap();
     }
     run(&database, PAST).await.unwrap();
@@ -47,7 +49,7 @@ async fn a_ledger_that_is_put_in_order_has_every_row_and_every_guard() {
         past.push(rows(&database, table, key).await);
     }
 
-    for migration in after {
+    for migration in migrator.iter().filter(|migration| migration.version == IN_ORDER) {
         run(&database, migration.sql.as_str()).await.unwrap();
     }
     for ((table, key), past) in tables.into_iter().zip(past) {
@@ -68,4 +70,20 @@ async fn a_ledger_that_is_put_in_order_has_every_row_and_every_guard() {
         assert!(refused.contains("only ever added"), "{guarded}: {refused}");
     }
     assert!(run(&database, PAST).await.is_err(), "keys are still unique");
+}
+
+#[tokio::test]
+async fn players_keep_all_but_their_heads() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = SqliteDatabase::open(&folder.path().join("wallet.db")).await.unwrap();
+    let migrator = store::migrator(&auric_db::Database::Sqlite(database.clone()));
+    for migration in migrator.iter().filter(|migration| migration.version < HEADS) {
+        run(&database, migration.sql.as_str()).await.unwrap();
+    }
+    run(&database, PAST).await.unwrap();
+    run(&database, "UPDATE players SET next_expiry = 7 WHERE player_id = 'p'").await.unwrap();
+    for migration in migrator.iter().filter(|migration| migration.version >= HEADS) {
+        run(&database, migration.sql.as_str()).await.unwrap();
+    }
+    assert_eq!(rows(&database, "players", "player_id").await, ["'a',NULL,3,3", "'p',7,1,2"]);
 }
