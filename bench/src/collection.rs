@@ -11,6 +11,7 @@ use crate::runner::{Effort, Runner};
 use crate::scene::{Kind, Mix, Scene};
 use crate::store::Population;
 use crate::summary::{Summary, median, ratio};
+use crate::traffic::KeyOrder;
 
 /// The least part of the empty call's throughput that a page of 50 must reach.
 const PAGE_MIN: f64 = 0.3;
@@ -54,7 +55,7 @@ fn effort(options: &CollectionOptions) -> Effort {
     Effort {
         window,
         rounds,
-        population: Population { players: options.players, entries_each: 0 },
+        population: Population { players: options.players, entries_each: 0, keys: KeyOrder::Growing },
         players: options.players,
         lanes: Lanes::default(),
         pools: Vec::new(),

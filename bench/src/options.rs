@@ -9,7 +9,7 @@ use clap::Args;
 use crate::scene::Mix;
 use crate::schedule::Window;
 use crate::suite::Part;
-use crate::traffic::Routing;
+use crate::traffic::{KeyOrder, Routing};
 
 /// What is called in a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -68,6 +68,10 @@ pub struct WalletOptions {
     /// How a call chooses its copy.
     #[arg(long, value_enum, default_value = "rendezvous")]
     pub routing: Routing,
+
+    /// Keys of the calls: UUIDs that begin with the time, as `auric` makes them, or random ones.
+    #[arg(long, value_name = "ORDER", value_enum, default_value = "growing")]
+    pub keys: KeyOrder,
 
     /// Lanes of the wallet on PostgreSQL, other than as it ships.
     #[arg(long, value_name = "LANES")]

@@ -324,7 +324,7 @@ async fn calls(scene: &Scene, fleet: Fleet, players: Players, plan: Plan) -> Res
     if scene.kind == Kind::Echo {
         return drive(Arc::new(Echo { fleet }), plan).await;
     }
-    let ground = Ground { fleet, players, keys: Keys::new() };
+    let ground = Ground { fleet, players, keys: Keys::new(scene.keys) };
     match scene.mix {
         Mix::Post => drive(Arc::new(Post(ground)), plan).await,
         Mix::PostStream => drive_streams(ground, scene.channels, plan).await,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::schedule::Pace;
-use crate::traffic::Routing;
+use crate::traffic::{KeyOrder, Routing};
 
 /// What the calls ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, clap::ValueEnum)]
@@ -91,6 +91,8 @@ pub struct Scene {
     pub routing: Routing,
     /// Connections to each copy.
     pub channels: usize,
+    /// Under which keys.
+    pub keys: KeyOrder,
 }
 
 /// Connections to each copy, unless asked otherwise.
@@ -108,6 +110,7 @@ impl Scene {
             players: Some(players),
             routing: Routing::Rendezvous,
             channels: CHANNELS,
+            keys: KeyOrder::Growing,
         }
     }
 

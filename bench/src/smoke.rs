@@ -17,7 +17,7 @@ use crate::grpc::{
 use crate::load::{Operation, Plan, drive};
 use crate::schedule::{Pace, Window};
 use crate::store::{Population, fill};
-use crate::traffic::{Keys, Players, Routing};
+use crate::traffic::{KeyOrder, Keys, Players, Routing};
 
 const CALLS: u64 = 12;
 
@@ -73,7 +73,7 @@ async fn every_kind_of_call_is_done() {
     for active in [1, 5] {
         let players = Players::new(active, 5);
         seed(&fleet, &players.names().collect::<Vec<_>>(), SEED).await.unwrap();
-        let ground = || Ground { fleet: fleet.clone(), players, keys: Keys::new() };
+        let ground = || Ground { fleet: fleet.clone(), players, keys: Keys::new(KeyOrder::Growing) };
         check(Post(ground()), CALLS).await;
         check(PostBatch::new(ground()), CALLS * 500).await;
         let tally = drive_streams(ground(), 2, plan()).await.unwrap();
@@ -92,9 +92,9 @@ async fn a_filled_ledger_goes_on_where_its_past_ends() {
     let wallet = InProcess::start(database.url().to_owned()).await.unwrap();
     let fleet = Fleet::connect(std::slice::from_ref(&wallet.url), 1, Routing::Rendezvous).await.unwrap();
     seed(&fleet, &["sample".to_owned()], SEED).await.unwrap();
-    fill(database.url(), Population { players: 8, entries_each: 3 }).await.unwrap();
+    fill(database.url(), Population { players: 8, entries_each: 3, keys: KeyOrder::Growing }).await.unwrap();
 
-    let ground = || Ground { fleet: fleet.clone(), players: Players::new(8, 8), keys: Keys::new() };
+    let ground = || Ground { fleet: fleet.clone(), players: Players::new(8, 8), keys: Keys::new(KeyOrder::Growing) };
     check(Post(ground()), CALLS).await;
     check(PostBatch::new(ground()), CALLS * 500).await;
     drop(fleet);

@@ -11,6 +11,7 @@ use crate::runner::{Effort, Runner};
 use crate::scene::{Kind, Mix, Scene};
 use crate::store::Population;
 use crate::summary::{Summary, ratio};
+use crate::traffic::KeyOrder;
 
 /// Players of the scenes in which every call is on a few.
 const HOT_PLAYERS: u32 = 10;
@@ -81,7 +82,7 @@ fn effort(options: &SummonOptions) -> Effort {
     Effort {
         window,
         rounds,
-        population: Population { players: options.players, entries_each: 0 },
+        population: Population { players: options.players, entries_each: 0, keys: KeyOrder::Growing },
         players: options.players,
         lanes: Lanes::default(),
         pools: options.monolith_pools.clone(),

@@ -53,17 +53,34 @@ pub fn player_name(number: u32) -> String {
     format!("player:{number:07}")
 }
 
-/// Idempotency keys: version 4 UUIDs, which spread over an index more than any other key that callers use.
+/// How the keys of calls follow one another. An index takes what grows at its end, and what is random anywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyOrder {
+    /// Version 7 UUIDs, which begin with the time: as `auric` makes them.
+    Growing,
+    /// Version 4 UUIDs, which spread over an index more than any other key that callers use.
+    Random,
+}
+
+/// Idempotency keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
+    order: KeyOrder,
     seed: u64,
+    began_millis: u64,
 }
+
+/// Calls in a millisecond, for the times in the keys: about as many as there are.
+const CALLS_A_MILLISECOND: u64 = 8;
 
 impl Keys {
     /// Keys that no other run has.
-    pub fn new() -> Self {
+    pub fn new(order: KeyOrder) -> Self {
         let (high, low) = Uuid::new_v4().as_u64_pair();
-        Self { seed: high ^ low }
+        // The first 48 bits of such a UUID are the time.
+        let began_millis = Uuid::now_v7().as_u64_pair().0 >> 16;
+        Self { order, seed: high ^ low, began_millis }
     }
 
     /// Makes the key of call `number`.
@@ -73,7 +90,15 @@ impl Keys {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&high.to_le_bytes());
         bytes[8..].copy_from_slice(&low.to_le_bytes());
-        Builder::from_random_bytes(bytes).into_uuid().to_string()
+        let made = match self.order {
+            KeyOrder::Random => Builder::from_random_bytes(bytes),
+            KeyOrder::Growing => {
+                let millis = self.began_millis.saturating_add(number / CALLS_A_MILLISECOND);
+                let random = bytes.first_chunk().unwrap_or(&[0; 10]);
+                Builder::from_unix_timestamp_millis(millis, random)
+            }
+        };
+        made.into_uuid().to_string()
     }
 }
 
@@ -164,11 +189,25 @@ mod tests {
 
     #[test]
     fn no_two_calls_and_no_two_runs_share_a_key() {
-        let (one, other) = (Keys::new(), Keys::new());
-        let keys: HashSet<String> =
-            (0..1_000).flat_map(|number| [one.of_call(number), other.of_call(number)]).collect();
-        assert_eq!(keys.len(), 2_000);
-        assert_eq!(one.of_call(7), one.of_call(7));
+        for order in [KeyOrder::Growing, KeyOrder::Random] {
+            let (one, other) = (Keys::new(order), Keys::new(order));
+            let keys: HashSet<String> =
+                (0..1_000).flat_map(|number| [one.of_call(number), other.of_call(number)]).collect();
+            assert_eq!(keys.len(), 2_000);
+            assert_eq!(one.of_call(7), one.of_call(7));
+        }
+    }
+
+    #[test]
+    fn keys_grow_from_millisecond_to_millisecond_or_not_at_all() {
+        let of = |order| {
+            let keys = Keys::new(order);
+            let every = usize::try_from(CALLS_A_MILLISECOND).unwrap();
+            let made: Vec<String> = (0..800).step_by(every).map(|number| keys.of_call(number)).collect();
+            made.windows(2).filter(|pair| pair[0] < pair[1]).count()
+        };
+        assert_eq!(of(KeyOrder::Growing), 99);
+        assert!((20..80).contains(&of(KeyOrder::Random)));
     }
 
     #[test]

@@ -47,7 +47,7 @@ async fn run(options: &WalletOptions, runner: &mut Runner) -> Result<Report> {
         let windows = runner.run_all(&scenes).await?;
         (scenes.into_iter().zip(windows).collect(), Vec::new())
     } else {
-        let outcome = suite::run(runner, &parts).await?;
+        let outcome = suite::run(runner, &parts, options.keys).await?;
         (outcome.scenes, outcome.figures)
     };
     let curves = match &options.svg {
@@ -63,7 +63,7 @@ fn effort(options: &WalletOptions) -> Effort {
     Effort {
         window,
         rounds,
-        population: Population { players, entries_each: 10 },
+        population: Population { players, entries_each: 10, keys: options.keys },
         players: if options.parts().is_empty() { options.players } else { suite::PLAYERS },
         lanes: Lanes { count: options.lanes, batch_max: options.batch_max, connections_max: None },
         pools: options.naive_pools.clone(),
@@ -80,7 +80,8 @@ fn compared(options: &WalletOptions) -> Vec<Scene> {
             Some(per_second) => Pace::Open { per_second: per_second.into() },
             None => Pace::Closed,
         };
-        Scene { mix: options.mix, pace, routing: options.routing, channels: options.run.channels.into(), ..scene }
+        let (channels, keys) = (options.run.channels.into(), options.keys);
+        Scene { mix: options.mix, pace, routing: options.routing, channels, keys, ..scene }
     };
     options.modes().into_iter().map(scene).collect()
 }

@@ -142,7 +142,7 @@ mod tests {
 
     use super::super::Fleet;
     use super::*;
-    use crate::traffic::{Keys, Players, Routing};
+    use crate::traffic::{KeyOrder, Keys, Players, Routing};
 
     fn refusal(code: tonic::Code, reason: &str, delay: bool) -> PostBatchResult {
         let metadata = delay.then(|| ("retry_after_ms".to_owned(), "10".to_owned())).into_iter().collect();
@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn what_was_refused_comes_again_before_anything_new() {
         let fleet = Fleet { copies: Vec::new(), routing: Routing::Rendezvous };
-        let post = PostBatch::new(Ground { fleet, players: Players::new(2, 2), keys: Keys::new() });
+        let post = PostBatch::new(Ground { fleet, players: Players::new(2, 2), keys: Keys::new(KeyOrder::Growing) });
         let first = post.batch(0);
         post.refused().push_back(first.clone());
         assert_eq!(post.batch(1), first);

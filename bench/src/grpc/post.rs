@@ -9,7 +9,7 @@ use auric_api::wallet::v1::{Direction, Leg, PostRequest};
 use super::{Fleet, Ground, outcome, with_deadline};
 use crate::load::Operation;
 use crate::measure::Outcome;
-use crate::traffic::{Keys, scramble};
+use crate::traffic::{KeyOrder, Keys, scramble};
 
 /// What is moved.
 pub(super) const ASSET: &str = "lumees";
@@ -44,7 +44,7 @@ impl Operation for Post {
 ///
 /// A posting was refused.
 pub async fn seed(fleet: &Fleet, players: &[String], (asset, units): (&str, i64)) -> Result<()> {
-    let keys = Keys::new();
+    let keys = Keys::new(KeyOrder::Growing);
     for (number, part) in (0..).zip(players.chunks(LEGS_MAX)) {
         let give =
             |player: &String| Leg { asset_id: asset.to_owned(), ..leg(player.clone(), Direction::Credit, units) };

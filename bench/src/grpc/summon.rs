@@ -12,7 +12,7 @@ use super::{Fleet, Ground, outcome_of, with_deadline};
 use crate::load::{Operation, Plan, drive};
 use crate::measure::Outcome;
 use crate::schedule::{Pace, Window};
-use crate::traffic::{Keys, Players};
+use crate::traffic::{KeyOrder, Keys, Players};
 
 /// What every player has before the first summon: more than half a million of them.
 pub const SUMMON_SEED: (&str, i64) = ("azurites", 100_000_000);
@@ -64,7 +64,7 @@ pub async fn summon_first(fleet: Fleet, players: Players) -> Result<()> {
     let window = Window { warm_up: Duration::ZERO, length: FIRST_MAX };
     let calls_max = u64::try_from(count)?;
     let plan = Plan { pace: Pace::Closed, in_flight: FIRST_IN_FLIGHT, window, calls_max };
-    let tally = drive(Arc::new(First(Ground { fleet, players, keys: Keys::new() })), plan).await?;
+    let tally = drive(Arc::new(First(Ground { fleet, players, keys: Keys::new(KeyOrder::Growing) })), plan).await?;
     ensure!(tally.done == calls_max, "{} of {count} players summoned", tally.done);
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use anyhow::{Context as _, Result};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::traffic::player_name;
+use crate::traffic::{KeyOrder, player_name};
 
 /// How much there is before the first call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Population {
     pub players: u32,
     /// Entries of each.
     pub entries_each: u32,
+    /// The keys that they came under.
+    pub keys: KeyOrder,
 }
 
 /// What each entry adds.
@@ -24,7 +26,10 @@ const UNITS: u32 = 100_000;
 
 /// The column values that differ from row to row. `p` counts players, `n` the entries of one.
 const PLAYER: &str = "'player:' || lpad(p::text, 7, '0')";
-const KEY: &str = "md5(p::text || '/' || n::text)::uuid::text";
+const RANDOM_KEY: &str = "md5(p::text || '/' || n::text)::uuid::text";
+/// Players by turns, ten of them a millisecond, from November 2023 on.
+const GROWING_KEY: &str = "(lpad(to_hex(1700000000000 + n * 1000000::bigint + p / 10), 12, '0') || '7' \
+    || substr(md5(p::text || '/' || n::text), 1, 3) || '8' || substr(md5(p::text || '/' || n::text), 4, 15))::uuid::text";
 const HASH: &str = "sha256(convert_to(p::text || '/' || n::text, 'UTF8'))";
 
 /// Gives the players numbered from zero their past, in a database that has exactly one mutation with one entry, of another player.
@@ -33,7 +38,11 @@ const HASH: &str = "sha256(convert_to(p::text || '/' || n::text, 'UTF8'))";
 ///
 /// The database is not as it must be, or refuses.
 pub async fn fill(url: &str, population: Population) -> Result<()> {
-    let Population { players, entries_each } = population;
+    let Population { players, entries_each, keys } = population;
+    let key = match keys {
+        KeyOrder::Growing => GROWING_KEY,
+        KeyOrder::Random => RANDOM_KEY,
+    };
     let last = players.checked_sub(1).context("there must be a player")?;
     let series = format!("generate_series(0, {last}) AS p, generate_series(1, {entries_each}) AS n");
     let of_players = format!("generate_series(0, {last}) AS p");
@@ -42,7 +51,8 @@ pub async fn fill(url: &str, population: Population) -> Result<()> {
     debug_assert_eq!(player_name(7), "player:0000007");
 
     // Two at a time, on a connection each: the large tables take nearly all of the time.
-    let mutations = table(url, "mutations", &series, &[("idempotency_key", KEY)], true);
+    let own_key = [("idempotency_key", key)];
+    let mutations = table(url, "mutations", &series, &own_key, true);
     let entries = async {
         let after = format!("n * {UNITS}::bigint");
         let units = format!("{UNITS}::bigint");
@@ -51,14 +61,15 @@ pub async fn fill(url: &str, population: Population) -> Result<()> {
             ("number", "n"),
             ("available_change", &units),
             ("available_after", &after),
-            ("idempotency_key", KEY),
+            ("idempotency_key", key),
             ("hash", HASH),
         ];
         table(url, "entries", &series, &own, false).await?;
-        table(url, "balances", &of_players, &[("player_id", PLAYER), ("available", &sum)], false).await?;
         let number = entries_each.to_string();
-        let own: [(&str, &str); 3] = [("player_id", PLAYER), ("last_number", &number), ("last_hash", &head_hash)];
-        table(url, "players", &of_players, &own, false).await
+        let own: [(&str, &str); 4] =
+            [("player_id", PLAYER), ("available", &sum), ("last_number", &number), ("last_hash", &head_hash)];
+        table(url, "balances", &of_players, &own, false).await?;
+        table(url, "players", &of_players, &[("player_id", PLAYER)], false).await
     };
     futures::try_join!(mutations, entries)?;
 

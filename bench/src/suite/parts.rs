@@ -8,7 +8,7 @@ use crate::figures::Bound::{AtLeast, AtMost};
 use crate::figures::{Figure, Unit};
 use crate::scene::{Kind, Mix, Scene};
 use crate::summary::median;
-use crate::traffic::Routing;
+use crate::traffic::{KeyOrder, Routing};
 
 /// Players of every ledger but the one with a past.
 pub const PLAYERS: u32 = 10_000;
@@ -76,7 +76,7 @@ impl Part {
         let batch = Scene { name: "batch", mix: Mix::PostBatch, in_flight: BATCHES_IN_FLIGHT, ..post };
         let sqlite = Scene::closed("sqlite", Kind::Sqlite, IN_FLIGHT, PLAYERS);
         match self {
-            Self::Post => vec![echo, naive, post],
+            Self::Post => vec![echo, naive, post, Scene { name: "post, random keys", keys: KeyOrder::Random, ..post }],
             Self::Stream => vec![post, Scene { name: "stream", mix: Mix::PostStream, ..post }],
             Self::Batch => vec![naive, batch],
             Self::Hot => vec![post, Scene { name: "hot", players: Some(1), ..post }],
@@ -90,7 +90,9 @@ impl Part {
                 Scene { name: "transfer", mix: Mix::Transfer, ..post },
                 Scene { name: "claim", mix: Mix::Claim, ..post },
             ],
-            Self::Sqlite => vec![echo, sqlite],
+            Self::Sqlite => {
+                vec![echo, sqlite, Scene { name: "sqlite, random keys", keys: KeyOrder::Random, ..sqlite }]
+            }
             Self::Million => vec![
                 post,
                 Scene { name: "million, 10,000 called", kind: Kind::Filled, ..post },
@@ -129,7 +131,10 @@ impl Part {
                 recorded(results, "transfer", ("transfer", "× unary Post", "post")),
                 recorded(results, "claim", ("claim", "× unary Post", "post")),
             ],
-            Self::Sqlite => vec![speed(results, "SQLite", ("sqlite", "× echo", "echo"), 0.2, 0.33)],
+            Self::Sqlite => vec![
+                speed(results, "SQLite", ("sqlite", "× echo", "echo"), 0.2, 0.33),
+                recorded(results, "SQLite, random keys", ("sqlite, random keys", "× echo", "echo")),
+            ],
             Self::Million => vec![
                 speed(results, "a long past, 10,000 called", ("million, 10,000 called", "× empty", "post"), 0.8, 1.0),
                 recorded(results, "a long past, all called", ("million, all called", "× empty", "post")),
@@ -166,6 +171,7 @@ fn post(results: &Results) -> Vec<Figure> {
     vec![
         speed(results, "unary Post", ("post", "× naive", "naive"), 5.0, 8.0),
         speed(results, "unary Post", ("post", "× echo", "echo"), 0.25, 0.4),
+        recorded(results, "unary Post, random keys", ("post, random keys", "× echo", "echo")),
         Figure::recorded("unary Post", "× naive by processor time", Unit::Times, thrift("naive")),
         Figure::recorded("unary Post", "× echo by processor time", Unit::Times, thrift("echo")),
     ]

@@ -15,7 +15,7 @@ use super::*;
 use crate::grpc::{Fleet, Ground, Summon, summon_first};
 use crate::load::{Plan as Load, drive};
 use crate::schedule::{Pace, Window};
-use crate::traffic::{Keys, Players, Routing};
+use crate::traffic::{KeyOrder, Keys, Players, Routing};
 
 const PLAYER: &str = "player:0000000";
 
@@ -160,7 +160,7 @@ async fn what_is_measured_is_done() {
     let window = Window { warm_up: Duration::ZERO, length: Duration::from_hours(1) };
     let load = Load { pace: Pace::Closed, in_flight: 8, window, calls_max: 40 };
     for pulls in [1, 10] {
-        let ground = Ground { fleet: fleet.clone(), players, keys: Keys::new() };
+        let ground = Ground { fleet: fleet.clone(), players, keys: Keys::new(KeyOrder::Growing) };
         let tally = drive(Arc::new(Summon { ground, pulls }), load).await.unwrap();
         assert_eq!((tally.done, tally.units, tally.refused), (40, 40, 0));
     }
