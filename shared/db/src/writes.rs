@@ -52,8 +52,6 @@ enum Kind {
     Same,
     /// A value for each row, by which it is found.
     Key,
-    /// A value for each row, which it must have.
-    Loaded,
     /// A count for each row, which must be one less before.
     Version,
     /// A value for each row, which is not written.
@@ -160,14 +158,6 @@ impl Columns<'_> {
         self.unnest(name, Kind::Key, rows, of);
     }
 
-    /// A value for each row, which it must have before it is written.
-    pub fn loaded<'r, R, T>(&mut self, name: &'static str, rows: &'r [R], of: impl Fn(&'r R) -> T)
-    where
-        Vec<T>: Encode<'r, Postgres> + Type<Postgres>,
-    {
-        self.unnest(name, Kind::Loaded, rows, of);
-    }
-
     /// How often each row was written, this time included.
     pub fn version<'r, R>(&mut self, rows: &'r [R], of: impl Fn(&'r R) -> i64) {
         self.unnest("version", Kind::Version, rows, of);
@@ -209,11 +199,6 @@ impl Columns<'_> {
         }
     }
 
-    /// What another column of the same update is set to.
-    pub fn like(&mut self, name: &'static str, other: &'static str) {
-        self.columns.push(Column { name, value: format!("moved.{other}"), kind: Kind::Same });
-    }
-
     /// One value for all rows.
     pub fn same<'v, T: Encode<'v, Postgres> + Type<Postgres>>(&mut self, name: &'static str, value: T) {
         let value = self.writes.bind(value);
@@ -242,7 +227,6 @@ impl Column {
         let Self { name, value, kind } = self;
         match kind {
             Kind::Same | Kind::Condition => None,
-            Kind::Loaded => Some(format!("{value} AS loaded_{name}")),
             Kind::Each | Kind::Key | Kind::Version | Kind::Beside => Some(format!("{value} AS {name}")),
         }
     }
@@ -250,7 +234,7 @@ impl Column {
     fn set(&self) -> Option<String> {
         let Self { name, value, kind } = self;
         match kind {
-            Kind::Key | Kind::Loaded | Kind::Beside | Kind::Condition => None,
+            Kind::Key | Kind::Beside | Kind::Condition => None,
             Kind::Same => Some(format!("{name} = {value}")),
             Kind::Each | Kind::Version => Some(format!("{name} = moved.{name}")),
         }
@@ -260,7 +244,6 @@ impl Column {
         let name = self.name;
         match self.kind {
             Kind::Key => Some(format!("stored.{name} = moved.{name}")),
-            Kind::Loaded => Some(format!("stored.{name} = moved.loaded_{name}")),
             Kind::Version => Some(format!("stored.{name} = moved.{name} - 1")),
             Kind::Condition => Some(self.value.clone()),
             Kind::Each | Kind::Same | Kind::Beside => None,
@@ -299,20 +282,17 @@ mod tests {
         let mut writes = Writes::default();
         writes.update("players", 1, |columns| {
             columns.key("player_id", &["a"], |name| *name);
-            columns.loaded("head", &[1_i64], |head| *head);
             columns.each("head", &[2_i64], |head| *head);
             columns.version(&[2_i64], |version| *version);
             columns.same("time", 7_i64);
         });
-        let moved = "unnest($1::TEXT[]) AS player_id, unnest($2::INT8[]) AS loaded_head, unnest($3::INT8[]) AS head, \
-                     unnest($4::INT8[]) AS version";
-        let set = "head = moved.head, version = moved.version, time = $5::INT8";
-        let same = "stored.player_id = moved.player_id AND stored.head = moved.loaded_head \
-                    AND stored.version = moved.version - 1";
+        let moved = "unnest($1::TEXT[]) AS player_id, unnest($2::INT8[]) AS head, unnest($3::INT8[]) AS version";
+        let set = "head = moved.head, version = moved.version, time = $4::INT8";
+        let same = "stored.player_id = moved.player_id AND stored.version = moved.version - 1";
         let update =
             format!("UPDATE players AS stored SET {set} FROM (SELECT {moved}) AS moved WHERE {same} RETURNING 1");
         assert_eq!(writes.parts, [format!("update_players AS ({update})")]);
-        let expected = "expect_rows('update_players', $6::INT8, (SELECT count(*) FROM update_players))";
+        let expected = "expect_rows('update_players', $5::INT8, (SELECT count(*) FROM update_players))";
         assert_eq!(writes.expectations, [expected]);
     }
 
@@ -356,19 +336,6 @@ mod tests {
             });
             assert!(writes.parts[0].ends_with(&format!("SELECT {sent})")), "{}", writes.parts[0]);
         }
-    }
-
-    #[test]
-    fn a_column_like_another_is_not_sent_again() {
-        let mut writes = Writes::default();
-        writes.update("players", 1, |columns| {
-            columns.key("player_id", &["a"], |name| *name);
-            columns.each("last_time", &[7_i64], |time| *time);
-            columns.like("updated_at", "last_time");
-        });
-        let set = "SET last_time = moved.last_time, updated_at = moved.last_time FROM";
-        assert!(writes.parts[0].contains(set), "{}", writes.parts[0]);
-        assert_eq!(writes.arguments.len(), 3, "two columns and the count");
     }
 
     #[test]

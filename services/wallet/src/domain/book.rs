@@ -270,8 +270,8 @@ impl Book {
             self.journal.entries.push(entry);
         }
         for (key, row) in rows {
-            let new = self.journal.entries.iter().rev().take(movements.len());
-            let newest = new.filter(|entry| entry.movement.key == key).map(Entry::newest).next();
+            let mut new = self.journal.entries.iter().rev().take(movements.len());
+            let newest = new.find(|entry| entry.movement.key == key).map(Entry::newest);
             let stored = self.balances.entry(key.clone()).or_default();
             let first = self.journal.balances.insert(key);
             let version = stored.version.saturating_add(u64::from(first));

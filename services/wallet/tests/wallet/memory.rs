@@ -69,6 +69,8 @@ impl Memory {
     }
 
     pub fn commit(&mut self, journal: Journal) {
+        let place = |entry: &Entry| (entry.player().clone(), entry.movement.number);
+        assert!(journal.entries.is_sorted_by_key(place), "entries are written in the order of players and numbers");
         for record in journal.records {
             assert_eq!(self.records.insert(record.key.clone(), record), None, "a key is written once");
         }

@@ -56,8 +56,8 @@ static BALANCES: LazyLock<Many> = LazyLock::new(|| {
         "SELECT balances",
         2,
         "SELECT json_group_array(json_array(player_id, asset_id, pool_id, available, held, room, owed, generation, period,
-             settled_at, regen_units, interval_micros, capacity, last_number,
-             hex(last_hash), version))
+             settled_at, regen_units, interval_micros, capacity, last_number, hex(last_hash),
+             version))
          FROM (VALUES {rows}) AS wanted
          CROSS JOIN balances ON player_id = wanted.column1 AND asset_id = wanted.column2",
     )

@@ -34,7 +34,8 @@ pub fn journal(journal: &Journal, slot: i16, heads: Heads) -> Result<Vec<Script>
         UPDATE_BALANCES.add(&mut script, size, part(&balances, number), |script, (key, row)| {
             balance(script, key, row, time);
             let head = (heads == Heads::Remembered).then(|| journal.loaded_head(&key.player));
-            script.bind(head.map(|head| bigint(head.number))).bind(head.map(|head| head.hash.to_vec()));
+            let head = head.as_ref();
+            script.bind(head.map(|head| bigint(head.number))).bind(head.map(|head| head.hash.as_slice()));
             Ok(())
         })?;
         INSERT_BALANCES.add(&mut script, size, part(&new_balances, number), |script, (key, row)| {
