@@ -36,8 +36,8 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRow {
     /// The hold.
-    pub hold: Hold,
-    /// 0 for a hold that was never written.
+    pub hold: Arc<Hold>,
+    /// 1 as it was made, 2 as it ended.
     pub version: u64,
 }
 
@@ -117,7 +117,7 @@ pub struct Book {
     players: BTreeMap<PlayerId, Player>,
     balances: HashMap<BalanceKey, Row>,
     records: HashMap<MutationKey, Record>,
-    holds: BTreeMap<HoldId, HoldRow>,
+    holds: BTreeMap<HoldId, Held>,
     claims: HashMap<Guard, ClaimRow>,
     /// What was paid for.
     pub(super) paid: Paid,
@@ -129,11 +129,17 @@ pub struct Book {
 struct Written {
     records: BTreeSet<MutationKey>,
     claims: BTreeSet<Guard>,
-    holds: BTreeSet<HoldId>,
     balances: BTreeSet<BalanceKey>,
     entries: Vec<Entry>,
     flows: BTreeMap<(AssetId, Reason, i32), Flow>,
     told: Vec<Noted<Told>>,
+}
+
+/// A hold of the book.
+#[derive(Debug)]
+struct Held {
+    row: HoldRow,
+    is_new: bool,
 }
 
 /// Who and why, for the entries of one change.
@@ -174,7 +180,7 @@ impl Book {
             players: opened.players.into_iter().collect(),
             balances: opened.balances.into_iter().collect(),
             records: opened.records.into_iter().map(|record| (record.key.clone(), record)).collect(),
-            holds: opened.holds.into_iter().map(|row| (row.hold.id.clone(), row)).collect(),
+            holds: opened.holds.into_iter().map(|row| (row.hold.id.clone(), Held { row, is_new: false })).collect(),
             claims: opened.claims.into_iter().map(|claim| (claim.guard.clone(), claim)).collect(),
             paid: Paid::new(opened.paid),
             journal: Written::default(),
@@ -196,7 +202,7 @@ impl Book {
     /// The hold of that name.
     #[must_use]
     pub fn hold(&self, id: &HoldId) -> Option<&Hold> {
-        self.holds.get(id).map(|row| &row.hold)
+        self.holds.get(id).map(|held| &*held.row.hold)
     }
 
     /// A locked player.
@@ -232,7 +238,7 @@ impl Book {
             return Vec::new();
         }
         let of_player = |row: &&HoldRow| row.hold.balances().any(|key| key.player == *player);
-        let due = self.holds.values().filter(|row| row.hold.is_due(time)).filter(of_player);
+        let due = self.holds.values().map(|held| &held.row).filter(|row| row.hold.is_due(time)).filter(of_player);
         due.map(|row| row.hold.id.clone()).collect()
     }
 
@@ -241,7 +247,7 @@ impl Book {
     /// Not every hold is at hand: the store loads them all as soon as one may be due, and until then what it noted is still the bound.
     pub fn reckon_next_expiry(&mut self, id: &PlayerId, time: Timestamp) {
         let of_player = |row: &&HoldRow| row.hold.is_open() && row.hold.balances().any(|key| key.player == *id);
-        let at_hand = self.holds.values().filter(of_player).filter_map(|row| row.hold.expires_at);
+        let at_hand = self.holds.values().map(|held| &held.row).filter(of_player).filter_map(|row| row.hold.expires_at);
         if let Some(player) = self.players.get_mut(id) {
             player.next_expiry = at_hand.chain(player.loaded_expiry.filter(|loaded| *loaded > time)).min();
         }
@@ -299,11 +305,11 @@ impl Book {
                 }
             }
         }
-        let before = self.holds.get(&id).map(|row| &row.hold);
-        self.journal.told.extend(Told::of_hold(before, &hold, |player| self.player(player).head.number));
-        let loaded = self.holds.get(&id).map_or(0, |row| row.version);
-        let first = self.journal.holds.insert(id.clone());
-        self.holds.insert(id, HoldRow { hold, version: loaded.saturating_add(u64::from(first)) });
+        let before = self.holds.get(&id);
+        let stood = before.map(|held| &*held.row.hold);
+        self.journal.told.extend(Told::of_hold(stood, &hold, |player| self.player(player).head.number));
+        let version = before.map_or(1, |held| held.row.version.saturating_add(u64::from(!held.is_new)));
+        self.holds.insert(id, Held { row: HoldRow { hold: Arc::new(hold), version }, is_new: true });
     }
 
     /// Keeps a claim, for the twins in this batch and for the store.
@@ -331,9 +337,9 @@ impl Book {
     }
 
     /// Whether each of the changed holds has players whose heads moved on; a tombstone has none.
-    fn players_of_holds_moved(&self, changed: &BTreeSet<HoldId>) -> bool {
-        let holds = changed.iter().filter_map(|id| self.hold(id));
-        holds.flat_map(Hold::balances).all(|key| self.player(&key.player).has_moved())
+    fn players_of_holds_moved(&self) -> bool {
+        let changed = self.holds.values().filter(|held| held.is_new).map(|held| &held.row.hold);
+        changed.flat_map(|hold| hold.balances()).all(|key| self.player(&key.player).has_moved())
     }
 
     /// Closes the book: what is to be written.
@@ -344,12 +350,12 @@ impl Book {
         written.entries.sort_by(|one, other| one.player().cmp(other.player()));
         let changed = |player: &Player| player.has_moved() || player.expires_otherwise();
         debug_assert!(self.heads_follow(&written.balances), "a balance changed and its player's head did not");
-        debug_assert!(self.players_of_holds_moved(&written.holds), "a hold changed and its player's head did not");
+        debug_assert!(self.players_of_holds_moved(), "a hold changed and its player's head did not");
         let claims = written.claims.iter().filter_map(|guard| self.claims.remove(guard));
         Journal {
             claims: claims.map(|claim| (claim.guard, claim.key, self.now)).collect(),
             records: written.records.iter().filter_map(|key| self.records.remove(key)).collect(),
-            holds: written.holds.iter().filter_map(|id| self.holds.remove(id)).collect(),
+            holds: self.holds.into_values().filter(|held| held.is_new).map(|held| held.row).collect(),
             paid: self.paid.into_rows(),
             entries: written.entries,
             balances: written.balances.into_iter().filter_map(|key| self.balances.remove_entry(&key)).collect(),

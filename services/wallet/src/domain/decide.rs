@@ -94,7 +94,8 @@ pub(super) fn expire_due(book: &mut Book, rules: &Rules, player: &PlayerId, time
         holding::expire(&mut draft, &hold);
         let changes = draft.finish();
         let trace_id = super::no_trace();
-        let origin = Origin { note: &hold.note, caller: &hold.caller, key: &hold.made_under, trace_id: &trace_id };
+        let origin =
+            Origin { note: &hold.terms.note, caller: &hold.caller, key: &hold.made_under, trace_id: &trace_id };
         book.apply(changes, origin, rules);
     }
     book.reckon_next_expiry(player, time);
@@ -202,7 +203,7 @@ fn of_transfer(stop: Stop) -> Stop {
 
 /// Why, for the entries: a hold's end has the reason of its beginning.
 fn note(action: &Action, hold: Option<&Hold>) -> Note {
-    let given = action.note().or_else(|| hold.map(|hold| &hold.note));
+    let given = action.note().or_else(|| hold.map(|hold| &hold.terms.note));
     given.cloned().unwrap_or_else(super::no_note)
 }
 

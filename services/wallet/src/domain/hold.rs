@@ -1,12 +1,14 @@
 //! Holds: what is set aside or promised until somebody commits or releases it.
 
+use std::sync::Arc;
+
 use auric_ids::{AssetId, CallerId, HoldId, IdempotencyKey, PlayerId, PoolId};
 use auric_keys::{Canon, Field};
 use auric_money::Amount;
 use auric_time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BalanceKey, Note, Posted};
+use super::{BalanceKey, MutationKey, Note, Posted};
 
 /// Legs to set aside, under a name of the caller's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +67,18 @@ pub struct Release {
     pub player: Option<PlayerId>,
 }
 
-/// A hold as the ledger keeps it: all that its end needs, whatever the catalog says by then.
+/// What a hold is made with, and never changes: all that its end needs, whatever the catalog says by then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldTerms {
+    /// What is set aside; empty for a tombstone.
+    pub legs: Vec<HoldLeg>,
+    /// Whether it is committed whole or not at all.
+    pub whole: bool,
+    /// Why.
+    pub note: Note,
+}
+
+/// A hold as the ledger keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// Its name.
@@ -74,14 +87,10 @@ pub struct Hold {
     pub caller: CallerId,
     /// The key that it was made, or voided, under.
     pub made_under: IdempotencyKey,
-    /// What is set aside; empty for a tombstone.
-    pub legs: Vec<HoldLeg>,
-    /// Whether it is committed whole or not at all.
-    pub whole: bool,
+    /// What it was made with.
+    pub terms: Arc<HoldTerms>,
     /// When it lapses by itself.
     pub expires_at: Option<Timestamp>,
-    /// Why.
-    pub note: Note,
     /// What the Reserve asked for, shortened.
     pub asked: [u8; 32],
     /// The answer to the Reserve.
@@ -111,12 +120,12 @@ pub struct HeldPart {
     /// How many.
     pub units: u64,
     /// The generation of the credit pool that they came from; 0 where pools are not renewed.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u64,
 }
 
 /// How a hold stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HoldState {
     /// Nobody ended it yet.
     Held,
@@ -124,11 +133,15 @@ pub enum HoldState {
     Committed {
         /// How much of each leg.
         amounts: Vec<u64>,
+        /// By what was asked under this key.
+        under: MutationKey,
         /// The answer.
         answer: Posted,
     },
     /// Given back.
     Released {
+        /// By what was asked under this key.
+        under: MutationKey,
         /// The answer.
         answer: Posted,
     },
@@ -139,9 +152,16 @@ pub enum HoldState {
     },
     /// Released before it was made: it can never be made.
     Voided {
+        /// By what was asked under this key.
+        under: MutationKey,
         /// The answer.
         answer: Posted,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it skips by reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Reserve {
@@ -193,7 +213,7 @@ impl Commit {
 impl Hold {
     /// Every balance that it set aside in or promised to, with repetitions.
     pub fn balances(&self) -> impl Iterator<Item = &BalanceKey> {
-        self.legs.iter().flat_map(|leg| leg.from.iter().map(|part| &part.key).chain(&leg.to))
+        self.terms.legs.iter().flat_map(|leg| leg.from.iter().map(|part| &part.key).chain(&leg.to))
     }
 
     /// Whose it is, when all of it is one player's; nobody's for a tombstone.
@@ -219,7 +239,7 @@ impl Hold {
     /// The amounts that were set aside, leg by leg.
     #[must_use]
     pub fn amounts(&self) -> Vec<u64> {
-        self.legs.iter().map(|leg| leg.amount.units()).collect()
+        self.terms.legs.iter().map(|leg| leg.amount.units()).collect()
     }
 }
 

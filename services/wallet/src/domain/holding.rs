@@ -4,13 +4,14 @@
 //! whatever the catalog says by then. An expiry is written by whoever comes by after it, before anything else is decided.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use auric_ids::{AssetId, HoldId, PlayerId};
 use auric_money::Amount;
 
 use super::{
     Asset, AssetKind, BadField, BalanceKey, BoundFault, Change, Commit, End, HeldPart, Hold, HoldAsk, HoldLeg,
-    HoldState, MovementKind, Mutation, MutationKey, Posted, Rejection, Release, Reserve, Stop, Unstored,
+    HoldState, HoldTerms, MovementKind, Mutation, MutationKey, Posted, Rejection, Release, Reserve, Stop, Unstored,
     asset::no_pool, draft::Draft,
 };
 
@@ -55,10 +56,8 @@ pub(super) fn reserve(
         id: reserve.hold.clone(),
         caller: key.caller.clone(),
         made_under: key.key.clone(),
-        legs,
-        whole: reserve.whole,
+        terms: Arc::new(HoldTerms { legs, whole: reserve.whole, note: reserve.note.clone() }),
         expires_at: ttl.map(|micros| draft.time.plus_micros(micros)),
-        note: reserve.note.clone(),
         asked,
         reserved: Posted::default(),
         state: HoldState::Held,
@@ -84,31 +83,32 @@ pub(super) fn commit(
     // The state comes before the amounts: a tombstone has no legs that a number of amounts could be compared with.
     match &hold.state {
         HoldState::Held => {}
-        HoldState::Committed { amounts: first, answer } if *first == asked_amounts(hold, commit) => {
+        HoldState::Committed { amounts: first, answer, .. } if *first == asked_amounts(hold, commit) => {
             return Ok((Ended::Before(answer.clone()), None));
         }
         _ => return Err(ended(hold)),
     }
     let amounts = asked_amounts(hold, commit);
-    if amounts.len() != hold.legs.len() {
-        let fault = format!("must have one amount for each of the {} legs, has {}", hold.legs.len(), amounts.len());
+    if amounts.len() != hold.terms.legs.len() {
+        let fault =
+            format!("must have one amount for each of the {} legs, has {}", hold.terms.legs.len(), amounts.len());
         return Err(Stop::invalid("amounts", fault));
     }
-    for (index, (leg, &asked_units)) in hold.legs.iter().zip(&amounts).enumerate() {
+    for (index, (leg, &asked_units)) in hold.terms.legs.iter().zip(&amounts).enumerate() {
         let held_units = leg.amount.units();
         if asked_units > held_units {
             let hold = hold.id.clone();
             return Err(Stop::rejected(Rejection::AboveHeld { hold, leg: index, held_units, asked_units }));
         }
     }
-    if hold.whole && amounts != hold.amounts() {
+    if hold.terms.whole && amounts != hold.amounts() {
         return Err(Stop::rejected(Rejection::HoldIsWhole { hold: hold.id.clone(), amounts: hold.amounts() }));
     }
     let mut hold = hold.clone();
-    for (leg, &units) in hold.legs.iter().zip(&amounts) {
+    for (leg, &units) in hold.terms.legs.iter().zip(&amounts) {
         take(draft, leg, units);
     }
-    hold.state = HoldState::Committed { amounts, answer: Posted::default() };
+    hold.state = HoldState::Committed { amounts, under: mutation.key.clone(), answer: Posted::default() };
     Ok((Ended::Anew, Some(hold)))
 }
 
@@ -128,14 +128,14 @@ pub(super) fn release(
     yours(hold, mutation)?;
     match &hold.state {
         HoldState::Held => {}
-        HoldState::Released { answer } | HoldState::Voided { answer } => {
+        HoldState::Released { answer, .. } | HoldState::Voided { answer, .. } => {
             return Ok((Ended::Before(answer.clone()), None));
         }
         HoldState::Committed { .. } | HoldState::Expired { .. } => return Err(ended(hold)),
     }
     let mut hold = hold.clone();
     give_back(draft, &hold, MovementKind::Released);
-    hold.state = HoldState::Released { answer: Posted::default() };
+    hold.state = HoldState::Released { under: mutation.key.clone(), answer: Posted::default() };
     Ok((Ended::Anew, Some(hold)))
 }
 
@@ -152,7 +152,9 @@ impl Hold {
     pub(super) fn answered(mut self, posted: &Posted) -> Self {
         match &mut self.state {
             HoldState::Held => self.reserved = posted.clone(),
-            HoldState::Committed { answer, .. } | HoldState::Released { answer } | HoldState::Voided { answer } => {
+            HoldState::Committed { answer, .. }
+            | HoldState::Released { answer, .. }
+            | HoldState::Voided { answer, .. } => {
                 *answer = posted.clone();
             }
             HoldState::Expired { .. } => {}
@@ -168,21 +170,19 @@ fn tombstone(draft: &Draft<'_>, id: &HoldId, key: &MutationKey) -> Hold {
         id: id.clone(),
         caller: key.caller.clone(),
         made_under: key.key.clone(),
-        legs: Vec::new(),
-        whole: false,
+        terms: Arc::new(HoldTerms { legs: Vec::new(), whole: false, note: super::no_note() }),
         expires_at: None,
-        note: super::no_note(),
         asked: [0; 32],
         reserved: Posted::default(),
-        state: HoldState::Voided { answer },
+        state: HoldState::Voided { under: key.clone(), answer },
     }
 }
 
 /// Refuses another verb on a hold that has ended.
 fn ended(hold: &Hold) -> Stop {
     let (ended_at, committed) = match &hold.state {
-        HoldState::Committed { amounts, answer } => (answer.time, amounts.clone()),
-        HoldState::Released { answer } | HoldState::Voided { answer } => (answer.time, Vec::new()),
+        HoldState::Committed { amounts, answer, .. } => (answer.time, amounts.clone()),
+        HoldState::Released { answer, .. } | HoldState::Voided { answer, .. } => (answer.time, Vec::new()),
         HoldState::Expired { time } => (hold.expires_at.unwrap_or(*time), Vec::new()),
         HoldState::Held => (hold.reserved.time, Vec::new()),
     };
@@ -319,7 +319,7 @@ fn take(draft: &mut Draft<'_>, leg: &HoldLeg, units: u64) {
 }
 
 fn give_back(draft: &mut Draft<'_>, hold: &Hold, kind: MovementKind) {
-    for leg in &hold.legs {
+    for leg in &hold.terms.legs {
         for part in &leg.from {
             draft.settle(&part.key.player, &part.key.asset);
             give_back_part(draft, part, part.units, kind);

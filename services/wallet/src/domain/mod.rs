@@ -35,7 +35,7 @@ pub use book::{Book, ClaimRow, Flow, HoldRow, Journal, Opened, Record, Rules};
 pub use decide::{Verdict, decide, settle};
 pub use draft::Draft;
 pub use entry::{Entry, Head, Movement, MovementKind, Seal};
-pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, Release, Reserve};
+pub use hold::{Commit, End, HeldPart, Hold, HoldAsk, HoldLeg, HoldState, HoldTerms, Release, Reserve};
 pub use keys::{BatchKeys, HoldKey};
 pub use mutation::{Action, Claim, Guard, Method, Mutation, RenewCredits, SpendStatPoints};
 pub use note::{Context, Note};

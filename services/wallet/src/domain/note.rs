@@ -4,16 +4,18 @@ use auric_keys::{Canon, Field};
 use std::collections::BTreeMap;
 
 use auric_ids::Reason;
+use serde::{Deserialize, Serialize};
 
 /// What a caller says about a mutation besides its reason, by name.
 pub type Context = BTreeMap<String, String>;
 
 /// Why something is done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// In a word.
     pub reason: Reason,
     /// In as many pairs as the caller likes.
+    #[serde(default, skip_serializing_if = "Context::is_empty")]
     pub context: Context,
 }
 

@@ -219,7 +219,7 @@ impl Verifier {
 
     fn balances(&mut self, player: &PlayerId, portrait: &Portrait, mut sums: Sums) {
         let mut held: HashMap<(AssetId, PoolId), [i128; 2]> = HashMap::new();
-        for leg in portrait.holds.iter().flat_map(|hold| &hold.legs) {
+        for leg in portrait.holds.iter().flat_map(|hold| &hold.terms.legs) {
             for part in leg.from.iter().filter(|part| part.key.player == *player) {
                 let sum = held.entry((part.key.asset.clone(), part.key.pool.clone())).or_default();
                 sum[0] += i128::from(part.units);

@@ -1,5 +1,7 @@
 //! Rows as both databases give them, and values as both keep them.
 
+use std::sync::Arc;
+
 use auric_catalog::CatalogHash;
 use auric_db::{DbTime, StoreError};
 use auric_ids::{IdError, PlayerId};
@@ -8,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FlowLine, KeptHold};
 use crate::domain::{
-    Balance, BalanceKey, Change, ClaimRow, Context, Entry, Fingerprint, Flow, Guard, Head, Hold, HoldRow, Method,
-    Movement, MovementKind, MutationKey, Newest, Note, Player, Record, Row, Settled,
+    Balance, BalanceKey, Change, ClaimRow, Context, Entry, Fingerprint, Flow, Guard, Head, Hold, HoldRow, HoldState,
+    HoldTerms, Method, Movement, MovementKind, MutationKey, Newest, Note, Outcome, Player, Posted, Record, Row,
+    Settled,
 };
 
 /// A number of units as BIGINT. Every unit is at most 2^53 - 1, every count far below.
@@ -25,6 +28,28 @@ pub fn text(value: &impl Serialize) -> Result<String, StoreError> {
 /// The context as text; nothing when there is none.
 pub fn context_text(context: &Context) -> Result<String, StoreError> {
     if context.is_empty() { Ok(String::new()) } else { text(context) }
+}
+
+/// What a hold's end is written as.
+pub struct Ended<'h> {
+    /// The key of the request that ended it; nothing where it lapsed, or is open.
+    pub under: Option<&'h MutationKey>,
+    /// What was taken of each leg, as text, where it was not all of it.
+    pub amounts: Option<String>,
+}
+
+/// How a hold ended, if it did.
+pub fn ended(hold: &Hold) -> Result<Ended<'_>, StoreError> {
+    Ok(match &hold.state {
+        HoldState::Held | HoldState::Expired { .. } => Ended { under: None, amounts: None },
+        HoldState::Released { under, .. } | HoldState::Voided { under, .. } => {
+            Ended { under: Some(under), amounts: None }
+        }
+        HoldState::Committed { amounts, under, .. } => {
+            let is_all = *amounts == hold.amounts();
+            Ended { under: Some(under), amounts: if is_all { None } else { Some(text(amounts)?) } }
+        }
+    })
 }
 
 /// The name of the first player of a hold; a tombstone has none.
@@ -110,22 +135,23 @@ pub struct EntryRow {
     hash: Vec<u8>,
 }
 
+/// A hold of the view `answered_holds`: beside it what was answered when it was made, and when it ended.
 #[derive(sqlx::FromRow)]
 pub struct HoldDbRow {
     hold_id: String,
     caller: String,
     made_under: String,
-    legs: String,
-    whole: bool,
+    state: String,
+    terms: String,
     expires_at: Option<DbTime>,
-    reason: String,
-    context: String,
-    asked: Vec<u8>,
-    reserved: String,
-    ended: String,
-    version: i64,
+    ended_by: Option<String>,
+    ended_under: Option<String>,
+    amounts: Option<String>,
     created_at: DbTime,
     updated_at: DbTime,
+    asked: Option<Vec<u8>>,
+    reserved: Option<String>,
+    ended: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -218,22 +244,46 @@ impl EntryRow {
 
 impl HoldDbRow {
     pub fn into_domain(self) -> Result<HoldRow, StoreError> {
-        let version = units(self.version)?;
-        Ok(HoldRow { hold: self.into_kept()?.hold, version })
+        let hold = self.into_kept()?.hold;
+        Ok(HoldRow { version: if hold.is_open() { 1 } else { 2 }, hold: Arc::new(hold) })
     }
 
     pub fn into_kept(self) -> Result<KeptHold, StoreError> {
+        let terms: HoldTerms = value(&self.terms)?;
+        // A tombstone was never asked for.
+        let (asked, reserved) = if self.state == "voided" {
+            ([0; 32], Posted::default())
+        } else {
+            (bytes(self.asked.unwrap_or_default())?, answer(self.reserved.as_deref())?)
+        };
+        let end = || -> Result<(MutationKey, Posted), StoreError> {
+            let (Some(caller), Some(key)) = (self.ended_by, self.ended_under) else {
+                return Err(corrupt("a hold that nothing ended, as", &self.state));
+            };
+            Ok((MutationKey { caller: id(caller)?, key: id(key)? }, answer(self.ended.as_deref())?))
+        };
+        let state = match self.state.as_str() {
+            "held" => HoldState::Held,
+            "committed" => {
+                let all = || Ok(terms.legs.iter().map(|leg| leg.amount.units()).collect());
+                let amounts = self.amounts.as_deref().map_or_else(all, value)?;
+                let (under, answer) = end()?;
+                HoldState::Committed { amounts, under, answer }
+            }
+            "released" => end().map(|(under, answer)| HoldState::Released { under, answer })?,
+            "voided" => end().map(|(under, answer)| HoldState::Voided { under, answer })?,
+            "expired" => HoldState::Expired { time: self.updated_at.0 },
+            unknown => return Err(corrupt("the state of a hold", unknown)),
+        };
         let hold = Hold {
             id: id(self.hold_id)?,
             caller: id(self.caller)?,
             made_under: id(self.made_under)?,
-            legs: value(&self.legs)?,
-            whole: self.whole,
+            terms: Arc::new(terms),
             expires_at: self.expires_at.map(|time| time.0),
-            note: note(self.reason, &self.context)?,
-            asked: bytes(self.asked)?,
-            reserved: value(&self.reserved)?,
-            state: value(&self.ended)?,
+            asked,
+            reserved,
+            state,
         };
         Ok(KeptHold { hold, created_at: self.created_at.0, updated_at: self.updated_at.0 })
     }
@@ -258,6 +308,12 @@ impl FlowRow {
         let flow = Flow { issued_units: units(self.issued)?, burned_units: units(self.burned)? };
         Ok(FlowLine { asset: id(self.asset_id)?, reason: id(self.reason)?, day: self.day, flow })
     }
+}
+
+/// What a success was answered, as its key has it.
+fn answer(outcome: Option<&str>) -> Result<Posted, StoreError> {
+    let outcome: Outcome = outcome.map(value).ok_or_else(|| corrupt("a hold without the answer of", "its key"))??;
+    outcome.map_err(|rejection| corrupt("a hold by what was refused:", format!("{rejection:?}")))
 }
 
 /// Takes up a name that was stored.

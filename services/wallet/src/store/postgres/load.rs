@@ -94,7 +94,7 @@ pub async fn holds_of<'c>(
         return Ok(Vec::new());
     }
     let names: Vec<&str> = names.iter().map(|id| id.as_str()).collect();
-    let rows: Vec<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)")
+    let rows: Vec<HoldDbRow> = sqlx::query_as("SELECT * FROM answered_holds WHERE hold_id = ANY($1)")
         .bind(names)
         .fetch_all(connection)
         .traced(sql("SELECT holds"))
@@ -215,7 +215,7 @@ async fn due(transaction: &mut Transaction<'static, Postgres>, opened: &mut Open
     // A lapsing hold is of one player, so that the first is the only one.
     let rows: Vec<HoldDbRow> = sqlx::query_as(
         "SELECT *
-         FROM holds
+         FROM answered_holds
          WHERE state = 'held'
            AND player_id = ANY($1)
            AND expires_at IS NOT NULL",

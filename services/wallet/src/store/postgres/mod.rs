@@ -148,7 +148,7 @@ impl WalletStore for PostgresStore {
     }
 
     async fn hold(&self, id: &HoldId) -> Result<Option<KeptHold>, StoreError> {
-        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = $1")
+        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM answered_holds WHERE hold_id = $1")
             .bind(id.as_str())
             .fetch_optional(&self.pool)
             .traced(sql("SELECT holds"))
@@ -159,7 +159,7 @@ impl WalletStore for PostgresStore {
     async fn holds(&self, query: &HoldsQuery) -> Result<Vec<KeptHold>, StoreError> {
         let rows: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
-             FROM holds
+             FROM answered_holds
              WHERE state = 'held'
                AND hold_id > $1
                AND ($2::text IS NULL OR caller = $2)
@@ -259,7 +259,7 @@ impl WalletStore for PostgresStore {
                 .await?;
         let holds: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
-             FROM holds
+             FROM answered_holds
              WHERE state = 'held'
                AND (player_id = $1 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = $1))",
         )
@@ -271,7 +271,7 @@ impl WalletStore for PostgresStore {
         Ok(Portrait {
             player: found.into_iter().next().map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
-            holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
+            holds: holds.into_iter().map(|row| Ok(row.into_kept()?.hold)).collect::<Result<_, StoreError>>()?,
         })
     }
 

@@ -25,7 +25,7 @@ pub async fn entries(pool: &PgPool, wanted: &[(PlayerId, u64)]) -> Result<Vec<En
 }
 
 pub async fn holds(pool: &PgPool, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError> {
-    let rows: Vec<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ANY($1)")
+    let rows: Vec<HoldDbRow> = sqlx::query_as("SELECT * FROM answered_holds WHERE hold_id = ANY($1)")
         .bind(column(wanted, HoldId::as_str))
         .fetch_all(pool)
         .traced(sql("SELECT holds"))

@@ -6,7 +6,7 @@ use auric_events::store::{Batch, postgres as outbox};
 use super::{db_time, paid};
 use crate::domain::{BalanceKey, Entry, Head, HoldRow, Journal, Movement, Record, Row};
 use crate::store::batch::Heads;
-use crate::store::rows::{bigint, context_text, first_player, other_players, text};
+use crate::store::rows::{Ended, bigint, context_text, ended, first_player, other_players, text};
 
 /// Everything: balances first, in ascending order, which locks them where they are not locked yet, and keeps everything else from a batch that was decided
 /// on what is no longer so; then keys, so that a copy that used one stops the batch before it has written the rest. Counters come last of what is the
@@ -73,7 +73,7 @@ fn claims(writes: &mut Writes, journal: &Journal) {
     });
 }
 
-/// New holds are inserted plainly: a duplicate means that another copy made the hold first. Others are written over the loaded version.
+/// New holds are inserted plainly: a duplicate means that another copy made the hold first. Others must be open still.
 fn holds(writes: &mut Writes, journal: &Journal) -> Result<(), StoreError> {
     let (new, ended): (Vec<&HoldRow>, Vec<&HoldRow>) = journal.holds.iter().partition(|row| row.version == 1);
     if !new.is_empty() {
@@ -82,42 +82,56 @@ fn holds(writes: &mut Writes, journal: &Journal) -> Result<(), StoreError> {
     if ended.is_empty() {
         return Ok(());
     }
-    let states = texts(&ended, |row| text(&row.hold.state))?;
+    let ends = Ends::of(&ended)?;
     writes.update("holds", ended.len(), |columns| {
         columns.key("hold_id", &ended, |row| row.hold.id.as_str());
-        columns.version(&ended, |row| bigint(row.version));
-        columns.each("state", &ended, |row| row.hold.state.as_str());
-        columns.each("ended", &states, String::as_str);
+        columns.had("state", "held");
+        ends.write(columns, ends.are_alike());
         columns.same("updated_at", db_time(journal.time));
     });
     Ok(())
 }
 
+/// How holds stand and ended, side by side.
+struct Ends<'h>(Vec<(&'static str, Ended<'h>)>);
+
+impl<'h> Ends<'h> {
+    fn of(rows: &[&'h HoldRow]) -> Result<Self, StoreError> {
+        let of = |row: &&'h HoldRow| Ok((row.hold.state.as_str(), ended(&row.hold)?));
+        rows.iter().map(of).collect::<Result<_, StoreError>>().map(Self)
+    }
+
+    /// Most batches end holds of one caller, in one way, all of them whole.
+    fn are_alike(&self) -> bool {
+        is_alike(&self.0, |(state, end)| (*state, end.under.map(|key| &key.caller), &end.amounts))
+    }
+
+    fn write(&self, columns: &mut Columns<'_>, are_alike: bool) {
+        columns.alike(are_alike, "state", &self.0, |(state, _)| *state);
+        columns.alike(are_alike, "ended_by", &self.0, |(_, end)| end.under.map(|key| key.caller.as_str()));
+        columns.each("ended_under", &self.0, |(_, end)| end.under.map(|key| key.key.as_str()));
+        columns.alike(are_alike, "amounts", &self.0, |(_, end)| end.amounts.as_deref());
+    }
+}
+
 fn insert_holds(writes: &mut Writes, new: &[&HoldRow], journal: &Journal) -> Result<(), StoreError> {
-    let legs = texts(new, |row| text(&row.hold.legs))?;
-    let contexts = texts(new, |row| context_text(&row.hold.note.context))?;
-    let reserved = texts(new, |row| text(&row.hold.reserved))?;
-    let states = texts(new, |row| text(&row.hold.state))?;
-    // Most batches have holds of one caller, without an end, for one reason.
-    let are_plain = is_alike(new, |row| {
-        let hold = &row.hold;
-        (&hold.caller, &hold.state, hold.whole, hold.expires_at, &hold.note)
-    });
+    let terms = texts(new, |row| text(&*row.hold.terms))?;
+    let ends = Ends::of(new)?;
+    // Most batches make holds of one caller without an end, and end none of them.
+    let are_open = new.iter().all(|row| row.hold.is_open());
+    let are_plain = are_open && is_alike(new, |row| (&row.hold.caller, row.hold.expires_at));
     writes.insert("holds", |columns| {
         columns.each("hold_id", new, |row| row.hold.id.as_str());
+        columns.each("player_id", new, |row| first_player(&row.hold));
         columns.alike(are_plain, "caller", new, |row| row.hold.caller.as_str());
         columns.each("made_under", new, |row| row.hold.made_under.as_str());
-        columns.alike(are_plain, "state", new, |row| row.hold.state.as_str());
-        columns.each("player_id", new, |row| first_player(&row.hold));
-        columns.each("legs", &legs, String::as_str);
-        columns.alike(are_plain, "whole", new, |row| row.hold.whole);
+        columns.each("terms", &terms, String::as_str);
         columns.alike(are_plain, "expires_at", new, |row| row.hold.expires_at.map(db_time));
-        columns.alike(are_plain, "reason", new, |row| row.hold.note.reason.as_str());
-        columns.alike(are_plain, "context", &contexts, String::as_str);
-        columns.each("asked", new, |row| row.hold.asked.as_slice());
-        columns.each("reserved", &reserved, String::as_str);
-        columns.alike(are_plain, "ended", &states, String::as_str);
-        columns.same("version", 1_i64);
+        if are_open {
+            columns.same("state", "held");
+        } else {
+            ends.write(columns, false);
+        }
         columns.same("created_at", db_time(journal.time));
         columns.same("updated_at", db_time(journal.time));
     });

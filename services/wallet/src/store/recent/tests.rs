@@ -6,7 +6,9 @@ use auric_money::Amount;
 use auric_time::Timestamp;
 
 use super::*;
-use crate::domain::{Assets, Balance, Context, HeldPart, Hold, HoldLeg, HoldState, Note, Posted};
+use crate::domain::{
+    Assets, Balance, Context, HeldPart, Hold, HoldLeg, HoldState, HoldTerms, MutationKey, Note, Posted,
+};
 
 fn head(number: u64) -> Head {
     let byte = u8::try_from(number).unwrap();
@@ -101,19 +103,18 @@ fn hold(name: &str, id: &str, state: HoldState, version: u64) -> HoldRow {
     let key = BalanceKey::plain(&name.parse().unwrap(), &"lumees".parse().unwrap());
     let leg =
         HoldLeg { amount: Amount::new(5).unwrap(), from: vec![HeldPart { key, units: 5, generation: 0 }], to: None };
+    let note = Note { reason: "summon.pull".parse().unwrap(), context: Context::new() };
     let hold = Hold {
         id: id.parse().unwrap(),
         caller: "summon".parse().unwrap(),
         made_under: "k".parse().unwrap(),
-        legs: vec![leg],
-        whole: false,
+        terms: Arc::new(HoldTerms { legs: vec![leg], whole: false, note }),
         expires_at: None,
-        note: Note { reason: "summon.pull".parse().unwrap(), context: Context::new() },
         asked: [0; 32],
         reserved: Posted::default(),
         state,
     };
-    HoldRow { hold, version }
+    HoldRow { hold: Arc::new(hold), version }
 }
 
 /// Whether the hold is known of `player`.
@@ -145,7 +146,8 @@ fn an_open_hold_is_known_until_it_ends() {
     // What this copy writes on top of what it knows keeps the hold; its end does not.
     written(&recent, &journal(vec![player("b", 1, 2)], vec![balance("b", "lumees", 10)]));
     assert!(knows(&recent, "h1", "b"));
-    let ended = HoldState::Released { answer: Posted::default() };
+    let under = MutationKey { caller: "summon".parse().unwrap(), key: "k/release".parse().unwrap() };
+    let ended = HoldState::Released { under, answer: Posted::default() };
     written(&recent, &of_holds(vec![player("b", 2, 3)], vec![hold("b", "h1", ended, 2)]));
     assert!(!knows(&recent, "h1", "b"));
     assert_eq!(units(&recent, "b", "lumees"), Some((3, 10)));

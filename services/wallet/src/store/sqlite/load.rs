@@ -28,9 +28,9 @@ pub async fn holds_of(transaction: &mut Tx, names: &[&HoldId]) -> Result<Vec<Hol
         return Ok(Vec::new());
     }
     let rows: Vec<HoldDbRow> = sqlx::query_as(
-        "SELECT holds.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN holds ON hold_id = wanted.value",
+        "SELECT *
+         FROM answered_holds
+         WHERE hold_id IN (SELECT value FROM json_each(?1))",
     )
     .bind(array(names, |id| json!(id)))
     .fetch_all(&mut **transaction)
@@ -142,9 +142,11 @@ async fn due(transaction: &mut Tx, opened: &mut Opened) -> Result<(), StoreError
     let names = array(&due, |player| json!(player));
     // A lapsing hold is of one player, so that the first is the only one.
     let rows: Vec<HoldDbRow> = sqlx::query_as(
-        "SELECT holds.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN holds ON player_id = wanted.value AND state = 'held' AND expires_at IS NOT NULL",
+        "SELECT *
+         FROM answered_holds
+         WHERE player_id IN (SELECT value FROM json_each(?1))
+           AND state = 'held'
+           AND expires_at IS NOT NULL",
     )
     .bind(&names)
     .fetch_all(&mut **transaction)

@@ -143,7 +143,7 @@ impl WalletStore for SqliteStore {
     }
 
     async fn hold(&self, id: &HoldId) -> Result<Option<KeptHold>, StoreError> {
-        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM holds WHERE hold_id = ?1")
+        let row: Option<HoldDbRow> = sqlx::query_as("SELECT * FROM answered_holds WHERE hold_id = ?1")
             .bind(id.as_str())
             .fetch_optional(&self.database.readers)
             .traced(sql("SELECT holds"))
@@ -155,7 +155,7 @@ impl WalletStore for SqliteStore {
         let before = self.clock.now().micros().saturating_sub(bigint(query.age_micros_min));
         let rows: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
-             FROM holds
+             FROM answered_holds
              WHERE state = 'held'
                AND hold_id > ?1
                AND (?2 IS NULL OR caller = ?2)
@@ -256,7 +256,7 @@ impl WalletStore for SqliteStore {
                 .await?;
         let holds: Vec<HoldDbRow> = sqlx::query_as(
             "SELECT *
-             FROM holds
+             FROM answered_holds
              WHERE state = 'held'
                AND (player_id = ?1 OR hold_id IN (SELECT hold_id FROM hold_players WHERE player_id = ?1))",
         )
@@ -268,7 +268,7 @@ impl WalletStore for SqliteStore {
         Ok(Portrait {
             player: found.into_iter().next().map(|(_, player)| player),
             rows: rows.into_iter().map(BalanceRow::into_domain).collect::<Result<_, _>>()?,
-            holds: holds.into_iter().map(|row| Ok(row.into_domain()?.hold)).collect::<Result<_, StoreError>>()?,
+            holds: holds.into_iter().map(|row| Ok(row.into_kept()?.hold)).collect::<Result<_, StoreError>>()?,
         })
     }
 

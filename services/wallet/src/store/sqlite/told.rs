@@ -26,9 +26,9 @@ pub async fn entries(pool: &SqlitePool, wanted: &[(PlayerId, u64)]) -> Result<Ve
 
 pub async fn holds(pool: &SqlitePool, wanted: &[HoldId]) -> Result<Vec<KeptHold>, StoreError> {
     let rows: Vec<HoldDbRow> = sqlx::query_as(
-        "SELECT holds.*
-         FROM json_each(?1) AS wanted
-         CROSS JOIN holds ON hold_id = wanted.value",
+        "SELECT *
+         FROM answered_holds
+         WHERE hold_id IN (SELECT value FROM json_each(?1))",
     )
     .bind(array(wanted, |id| json!(id)))
     .fetch_all(pool)

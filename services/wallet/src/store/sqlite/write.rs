@@ -14,7 +14,7 @@ use super::many::{Many, ROWS_MAX, part};
 use super::{array, paid};
 use crate::domain::{BalanceKey, Entry, HoldRow, Journal, Player, Record, Row};
 use crate::store::batch::Heads;
-use crate::store::rows::{bigint, context_text, first_player, other_players, text};
+use crate::store::rows::{Ended, bigint, context_text, ended, first_player, other_players, text};
 
 /// Everything, keys first: scripts of as many rows a table as one statement takes, and with the last of them what few batches have.
 pub fn journal(journal: &Journal, slot: i16, heads: Heads) -> Result<Vec<Script>, StoreError> {
@@ -82,9 +82,9 @@ fn holds(script: &mut Script, journal: &Journal) -> Result<(), StoreError> {
     let others =
         new.iter().flat_map(|row| other_players(&row.hold).into_iter().map(|player| json!([player, row.hold.id])));
     let others = others.collect();
-    write(script, INSERT_HOLDS, new.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?);
+    write(script, INSERT_HOLDS, new.into_iter().map(|row| new_hold(row, journal)).collect::<Result<_, _>>()?);
     write(script, INSERT_HOLD_PLAYERS, others);
-    write(script, UPDATE_HOLDS, ended.into_iter().map(|row| hold(row, journal)).collect::<Result<_, _>>()?);
+    write(script, UPDATE_HOLDS, ended.into_iter().map(|row| ended_hold(row, journal)).collect::<Result<_, _>>()?);
     Ok(())
 }
 
@@ -113,10 +113,10 @@ const INSERT_CLAIMS: &str = "
     FROM json_each(?)";
 
 const INSERT_HOLDS: &str = "
-    INSERT INTO holds (hold_id, caller, made_under, state, player_id, legs, whole, expires_at, reason, context, asked,
-        reserved, ended, version, created_at, updated_at)
+    INSERT INTO holds (hold_id, player_id, caller, made_under, terms, expires_at, state, ended_by, ended_under, amounts,
+        created_at, updated_at)
     SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-        value ->> 8, value ->> 9, unhex(value ->> 10), value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 14
+        value ->> 8, value ->> 9, value ->> 10, value ->> 10
     FROM json_each(?)";
 
 const INSERT_HOLD_PLAYERS: &str = "
@@ -126,13 +126,14 @@ const INSERT_HOLD_PLAYERS: &str = "
 
 const UPDATE_HOLDS: &str = "
     UPDATE holds
-    SET state = moved.value ->> 3,
-        ended = moved.value ->> 12,
-        version = moved.value ->> 13,
-        updated_at = moved.value ->> 14
+    SET state = moved.value ->> 1,
+        ended_by = moved.value ->> 2,
+        ended_under = moved.value ->> 3,
+        amounts = moved.value ->> 4,
+        updated_at = moved.value ->> 5
     FROM json_each(?) AS moved
     WHERE holds.hold_id = moved.value ->> 0
-      AND holds.version = (moved.value ->> 13) - 1";
+      AND holds.state = 'held'";
 
 static INSERT_ENTRIES: LazyLock<Many> = LazyLock::new(|| {
     Many::new(
@@ -229,25 +230,29 @@ fn record(script: &mut Script, record: &Record) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn hold(row: &HoldRow, journal: &Journal) -> Result<Value, StoreError> {
+fn new_hold(row: &HoldRow, journal: &Journal) -> Result<Value, StoreError> {
     let hold = &row.hold;
+    let Ended { under, amounts } = ended(hold)?;
     Ok(json!([
         hold.id,
+        first_player(hold),
         hold.caller,
         hold.made_under,
-        hold.state.as_str(),
-        first_player(hold),
-        text(&hold.legs)?,
-        hold.whole,
+        text(&*hold.terms)?,
         hold.expires_at,
-        hold.note.reason,
-        context_text(&hold.note.context)?,
-        hex::encode(hold.asked),
-        text(&hold.reserved)?,
-        text(&hold.state)?,
-        bigint(row.version),
+        hold.state.as_str(),
+        under.map(|key| &key.caller),
+        under.map(|key| &key.key),
+        amounts,
         journal.time,
     ]))
+}
+
+fn ended_hold(row: &HoldRow, journal: &Journal) -> Result<Value, StoreError> {
+    let hold = &row.hold;
+    let Ended { under, amounts } = ended(hold)?;
+    let (by, under) = (under.map(|key| &key.caller), under.map(|key| &key.key));
+    Ok(json!([hold.id, hold.state.as_str(), by, under, amounts, journal.time]))
 }
 
 fn entry(script: &mut Script, entry: &Entry) -> Result<(), StoreError> {

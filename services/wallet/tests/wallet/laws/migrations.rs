@@ -1,5 +1,7 @@
 //! What a migration does to a ledger that has a past (R-O6).
 
+mod holds;
+
 use auric_db::SqliteDatabase;
 use auric_wallet::store;
 use sqlx::{AssertSqlSafe, Row as _};
