@@ -90,18 +90,18 @@ const POSTGRES: Dialect = Dialect {
 const SQLITE: Dialect = Dialect { time: |micros| micros.to_string(), bytes: |hex| format!("x'{hex}'") };
 
 /// The rows of the past as the version before wrote them.
-fn rows(words: &Dialect) -> String {
+fn rows(words: &Dialect) -> Vec<String> {
     let (time, key) = (words.time, (words.bytes)(KEY));
-    let mut text = String::new();
+    let mut rows = Vec::new();
     for past in &PAST {
         for (name, answer) in past.answers() {
             let row = format!("'local', '{name}', 'Reserve', {key}, '', '{}', {}", json!({ "Ok": answer }), time(1));
-            text += &format!("INSERT INTO mutations VALUES ({row});\n");
+            rows.push(format!("INSERT INTO mutations VALUES ({row});"));
         }
         if let (Some(number), Some(under)) = (past.ended_at, past.ended_under()) {
             let moved = "'lumees', '', 'committed', 0, 0, 0, 0, 9, 0, 0, 0, 0, 'gift', ''";
             let row = format!("'p', {number}, {moved}, 'local', '{under}', '', {key}, {}, {key}", time(number));
-            text += &format!("INSERT INTO entries VALUES ({row});\n");
+            rows.push(format!("INSERT INTO entries VALUES ({row});"));
         }
         let legs = match past.state {
             "voided" => "[]",
@@ -120,9 +120,9 @@ fn rows(words: &Dialect) -> String {
             made_at = time(3),
             ended_at = time(9_000_000),
         );
-        text += &format!("INSERT INTO holds VALUES ({row});\n");
+        rows.push(format!("INSERT INTO holds VALUES ({row});"));
     }
-    text
+    rows
 }
 
 fn posted_of(value: &Value) -> Posted {
@@ -166,13 +166,13 @@ async fn run(database: &Database, text: &str) -> Result<(), sqlx::Error> {
 }
 
 /// Brings a database with that past up to date.
-async fn migrated(database: &Database, past: &str) -> Result<Arc<dyn WalletStore>, sqlx::Error> {
+async fn migrated(database: &Database, past: &[String]) -> Result<Arc<dyn WalletStore>, sqlx::Error> {
     let migrations = store::migrator(database).iter();
     let (before, after): (Vec<_>, Vec<_>) = migrations.partition(|migration| migration.version < BY_KEYS);
     for migration in before {
         run(database, migration.sql.as_str()).await?;
     }
-    run(database, past).await?;
+    run(database, &past.join(";\n")).await?;
     for migration in after {
         run(database, migration.sql.as_str()).await?;
     }
@@ -188,12 +188,13 @@ async fn holds_are_what_they_were(database: Database, words: &Dialect) {
     }
     let refused = run(&database, "DELETE FROM holds").await.unwrap_err().to_string();
     assert!(refused.contains("only ever added"), "{refused}");
-    assert!(run(&database, &rows(words)).await.is_err(), "names are still unique");
+    assert!(run(&database, &rows(words).join(";\n")).await.is_err(), "names are still unique");
 }
 
 /// An end whose entry is gone has no key that answers for it: nothing is migrated then.
 async fn an_end_without_its_key_stops_the_migration(database: Database, words: &Dialect) {
-    let missing: String = rows(words).lines().filter(|line| !line.starts_with("INSERT INTO entries")).collect();
+    let mut missing = rows(words);
+    missing.retain(|row| !row.starts_with("INSERT INTO entries"));
     assert!(migrated(&database, &missing).await.is_err());
 }
 
