@@ -264,9 +264,10 @@ async fn an_end_of_an_upgrade_or_a_dissolve_that_somebody_changed_is_named() {
     let hold = |operation: &str| format!("WHERE hold_id = 'collection:{operation}'");
     let esprit = |index: usize| format!("WHERE esprit_id = '{}'", esprits[index]);
     // Raised for nothing, and given more than was planned.
-    let released = "(state, ended) = (SELECT state, ended FROM holds WHERE hold_id = 'other')";
+    let end = "state, ended_by, ended_under, amounts";
+    let released = format!("({end}) = (SELECT {end} FROM holds WHERE hold_id = 'other')");
     forge(folder, "wallet", format!("UPDATE holds SET {released} {}", hold(&raised[0]))).await;
-    let moved = format!("(legs, ended) = (SELECT legs, ended FROM holds {})", hold(&raised[4]));
+    let moved = format!("(terms, {end}) = (SELECT terms, {end} FROM holds {})", hold(&raised[4]));
     forge(folder, "wallet", format!("UPDATE holds SET {moved} {}", hold(&gone[0]))).await;
     // A level too few, one too many, one that came back, one that went by itself.
     forge(folder, "collection", format!("UPDATE esprits SET level = 1 {}", esprit(1))).await;

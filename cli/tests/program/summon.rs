@@ -179,7 +179,8 @@ async fn an_end_that_somebody_changed_is_named() {
     let undelivered = format!("UPDATE participations SET state = 'cancelled', outcome = NULL {}", whose(0));
     forge(folder.path(), "collection", undelivered).await;
     let unpaid = format!(
-        "UPDATE holds SET (state, ended) = (SELECT state, ended FROM holds WHERE hold_id = 'other') \
+        "UPDATE holds SET (state, ended_by, ended_under) = \
+         (SELECT state, ended_by, ended_under FROM holds WHERE hold_id = 'other') \
          WHERE hold_id = 'summon:{}'",
         operations[1]
     );

@@ -1,8 +1,12 @@
 -- A hold names the key that made it and the key that ended it, which have the answers: they were kept a second time in the hold's row, which is
 -- written twice. What never changes is one column.
 
+ALTER TABLE holds RENAME TO holds_with_answers;
+ALTER INDEX holds_pkey RENAME TO holds_with_answers_pkey;
+DROP INDEX holds_open_of_player;
+
 -- One row a hold, kept for ever; a tombstone (voided) has no legs.
-CREATE TABLE holds_by_key (
+CREATE TABLE holds (
     hold_id     text        COLLATE "C" NOT NULL,
     -- The first of its players; the others are in hold_players.
     player_id   text        COLLATE "C" NOT NULL,
@@ -22,36 +26,34 @@ CREATE TABLE holds_by_key (
     PRIMARY KEY (hold_id)
 );
 
-INSERT INTO holds_by_key
-SELECT holds.hold_id, holds.player_id, holds.caller, holds.made_under,
+INSERT INTO holds
+SELECT stored.hold_id, stored.player_id, stored.caller, stored.made_under,
     json_build_object(
-        'legs', holds.legs::json,
-        'whole', holds.whole,
-        'note', json_build_object('reason', holds.reason, 'context', coalesce(nullif(holds.context, ''), '{}')::json)
+        'legs', stored.legs::json,
+        'whole', stored.whole,
+        'note', json_build_object('reason', stored.reason, 'context', coalesce(nullif(stored.context, ''), '{}')::json)
     )::text,
-    holds.expires_at,
-    holds.state,
-    CASE WHEN holds.state = 'voided' THEN holds.caller ELSE ending.caller END,
-    CASE WHEN holds.state = 'voided' THEN holds.made_under ELSE ending.idempotency_key END,
-    holds.ended::json ->> 'amounts',
-    holds.created_at,
-    holds.updated_at
-FROM holds
+    stored.expires_at,
+    stored.state,
+    CASE WHEN stored.state = 'voided' THEN stored.caller ELSE ending.caller END,
+    CASE WHEN stored.state = 'voided' THEN stored.made_under ELSE ending.idempotency_key END,
+    stored.ended::json ->> 'amounts',
+    stored.created_at,
+    stored.updated_at
+FROM holds_with_answers AS stored
 -- An end that was answered moved something: its first entry names the key.
-LEFT JOIN entries AS ending ON ending.player_id = holds.ended::json #>> '{answer,movements,0,player}'
-    AND ending.number = (holds.ended::json #>> '{answer,movements,0,number}')::bigint;
+LEFT JOIN entries AS ending ON ending.player_id = stored.ended::json #>> '{answer,movements,0,player}'
+    AND ending.number = (stored.ended::json #>> '{answer,movements,0,number}')::bigint;
 
 -- Not one row less, and no end without its key, or the migration comes to nothing.
-SELECT expect_rows('holds', (SELECT count(*) FROM holds), (SELECT count(*) FROM holds_by_key));
-SELECT expect_rows('ends', (SELECT count(*) FROM holds WHERE state IN ('committed', 'released', 'voided')), (
+SELECT expect_rows('holds', (SELECT count(*) FROM holds_with_answers), (SELECT count(*) FROM holds));
+SELECT expect_rows('ends', (SELECT count(*) FROM holds_with_answers WHERE state IN ('committed', 'released', 'voided')), (
     SELECT count(*)
-    FROM holds_by_key
+    FROM holds
     JOIN mutations ON mutations.caller = ended_by AND mutations.idempotency_key = ended_under
 ));
 
-DROP TABLE holds;
-ALTER TABLE holds_by_key RENAME TO holds;
-ALTER INDEX holds_by_key_pkey RENAME TO holds_pkey;
+DROP TABLE holds_with_answers;
 
 CREATE INDEX holds_open_of_player ON holds (player_id) WHERE state = 'held';
 
