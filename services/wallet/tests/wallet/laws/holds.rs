@@ -5,12 +5,12 @@ mod table;
 use std::sync::Arc;
 
 use auric_time::Timestamp;
-use auric_wallet::domain::{BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
+use auric_wallet::domain::{Action, BatchKeys, HoldState, MovementKind, Rejection, Unstored, Verdict};
 use futures::future::join_all;
 
 use crate::asks::{HOUR, SECOND, commit, held, moved, of_player, promised, release, reserve, reserve_for};
 use crate::harness::{
-    Ledger, assert_books_agree, audit, available, balances, credit, debit, on_every_store, outcome, post, send,
+    Ledger, assert_books_agree, audit, available, balances, credit, debit, on_every_store, outcome, player, post, send,
     unstored,
 };
 use table::{Kind, State, Verb};
@@ -20,6 +20,7 @@ on_every_store!(
     a_hold_ends_once_whoever_comes_first,
     a_release_before_its_reserve_voids_the_hold_for_ever,
     a_hold_ends_whoever_its_request_names,
+    a_hold_that_another_hand_ended_is_not_ended_again,
     a_whole_hold_is_taken_whole,
     a_commit_that_waited_past_the_deadline_is_too_late,
     a_hold_lapses_at_its_deadline_and_not_before,
@@ -122,6 +123,20 @@ async fn a_hold_ends_whoever_its_request_names(ledger: Ledger) {
     }
     assert_eq!((available(&copies[0], "p", "lumees").await, available(&copies[0], "q", "lumees").await), (920, 40));
     assert_books_agree(&copies[0]).await;
+}
+
+async fn a_hold_that_another_hand_ended_is_not_ended_again(ledger: Ledger) {
+    // Past the ledger: the copy that remembers it open learns how it stands by the row that it is to write over.
+    let wallet = ledger.copy().await;
+    outcome(&wallet, post("fund", vec![credit("p", "lumees", 10)])).await.unwrap();
+    outcome(&wallet, reserve("r", "h", vec![held("p", "lumees", 4)])).await.unwrap();
+    assert_eq!(ledger.sql("UPDATE holds SET state = 'expired' WHERE hold_id = 'h'").await.unwrap(), 1);
+    let mut asked = commit("c", "h", &[]);
+    let Action::Commit(named) = &mut asked.action else { panic!("a commit") };
+    named.player = Some(player("p"));
+    let refused = outcome(&wallet, asked).await.unwrap_err();
+    assert!(matches!(&refused, Rejection::HoldEnded { state, .. } if state == "expired"), "{refused:?}");
+    assert_eq!(balances(&wallet, "p", "lumees").await[0].parts(), [6, 4, 0, 0], "nothing was taken");
 }
 
 async fn a_whole_hold_is_taken_whole(ledger: Ledger) {
