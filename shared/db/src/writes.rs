@@ -10,7 +10,7 @@
 use std::fmt::Write as _;
 
 use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgExecutor};
+use sqlx::postgres::{PgArguments, PgExecutor, PgRow};
 use sqlx::{Arguments as _, AssertSqlSafe, Encode, Postgres, Type, TypeInfo as _};
 
 use crate::{Statement, StoreError, Traced as _};
@@ -117,24 +117,38 @@ impl Writes {
         self.parts.push(format!("{name} AS ({text})"));
     }
 
+    /// Adds what the statement tells when all is written, or fails by.
+    pub fn expect(&mut self, text: &str) {
+        self.expectations.push(text.to_owned());
+    }
+
     /// Writes everything, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub async fn execute(self, executor: impl PgExecutor<'_>, statement: Statement) -> Result<(), StoreError> {
+        self.fetch(executor, statement).await.map(drop)
+    }
+
+    /// Writes everything, or nothing, and returns what was [expected](Self::expect), if anything was to be done.
     ///
     /// # Errors
     ///
     /// [`StoreError::Contended`] when a row was not as it was loaded, or was there already; nothing was written. Where no transaction was begun, success
     /// is durable, and [`StoreError::Lost`] leaves it unknown.
-    pub async fn execute(self, executor: impl PgExecutor<'_>, statement: Statement) -> Result<(), StoreError> {
+    pub async fn fetch(self, executor: impl PgExecutor<'_>, statement: Statement) -> Result<Option<PgRow>, StoreError> {
         if let Some(fault) = self.fault {
             return Err(StoreError::Fault(sqlx::Error::Encode(fault)));
         }
-        if self.parts.is_empty() {
-            return Ok(());
+        if self.parts.is_empty() && self.expectations.is_empty() {
+            return Ok(None);
         }
         // Made of the names that stand in the code; values are bound.
         let expectations = if self.expectations.is_empty() { "1".to_owned() } else { self.expectations.join(", ") };
-        let text = format!("WITH {} SELECT {expectations}", self.parts.join(",\n"));
-        sqlx::query_with(AssertSqlSafe(text), self.arguments).execute(executor).traced(statement).await?;
-        Ok(())
+        let with = if self.parts.is_empty() { "" } else { "WITH " };
+        let text = format!("{with}{} SELECT {expectations}", self.parts.join(",\n"));
+        Ok(sqlx::query_with(AssertSqlSafe(text), self.arguments).fetch_optional(executor).traced(statement).await?)
     }
 
     fn columns(&mut self, columns: impl FnOnce(&mut Columns<'_>)) -> Vec<Column> {

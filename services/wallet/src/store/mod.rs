@@ -260,7 +260,7 @@ pub async fn connect(url: &str, settings: PostgresSettings) -> Result<Arc<dyn Wa
 #[must_use]
 pub fn on(database: Database, clock: Arc<dyn Clock>) -> Arc<dyn WalletStore> {
     match database {
-        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool)),
+        Database::Postgres(pool) => Arc::new(PostgresStore::new(pool, clock)),
         Database::Sqlite(sqlite) => Arc::new(SqliteStore::new(sqlite, clock)),
     }
 }

@@ -5,6 +5,7 @@ use auric_db::{BatchConnection, Batches, StoreError, Traced as _};
 use auric_ids::{HoldId, PlayerId};
 use sqlx::{Postgres, Transaction};
 
+use super::clock::Reckoned;
 use super::{PostgresStore, load, sql, unavailable, write};
 use crate::domain::{BatchKeys, Book, HoldRow, Journal, MutationKey, Player, Record};
 use crate::store::batch::{BatchTx, Connected, Heads};
@@ -20,14 +21,15 @@ pub type PostgresBatch = BatchTx<Work>;
 pub struct Free {
     batches: Batches,
     connection: BatchConnection,
+    reckoned: Option<Reckoned>,
 }
 
-/// What a batch writes through.
+/// What a batch writes through, and the time that it goes by where that is yet to be compared.
 pub enum Work {
     /// Nothing is begun, and nothing is locked: what is written is a transaction by itself.
     Free(Free),
     /// A transaction, which may hold locks.
-    Begun(Transaction<'static, Postgres>),
+    Begun(Transaction<'static, Postgres>, Option<Reckoned>),
     /// Neither: no transaction could be begun.
     Nothing,
 }
@@ -57,7 +59,7 @@ impl PostgresStore {
             }
             let opened = load::book(&mut transaction, &keys, holds).await?;
             self.recent.meet(&opened.players);
-            return Ok((Book::new(opened), BatchTx::new(Work::Begun(transaction), &self.recent, None)));
+            return Ok((Book::new(opened), BatchTx::new(Work::Begun(transaction, None), &self.recent, None)));
         }
     }
 
@@ -66,12 +68,20 @@ impl PostgresStore {
         let Some((assumed, mut opened)) = self.recent.all(keys) else { return Ok(None) };
         let mut connection = self.batches.acquire().await.map_err(unavailable)?;
         let read = assumed.keys_to_read(keys);
-        load::unknown(&mut connection, keys, &read, &mut opened).await.map_err(unavailable)?;
+        let reckoned = self.clock.now().filter(|_| read.is_empty());
+        if let Some(reckoned) = &reckoned {
+            opened.now = reckoned.time();
+            load::claims(&mut connection, keys, &mut opened).await.map_err(unavailable)?;
+        } else {
+            let begun = self.clock.begin();
+            load::unknown(&mut connection, keys, &read, &mut opened).await.map_err(unavailable)?;
+            self.clock.told(begun, opened.now);
+        }
         if !Assumed::suffices(&opened) {
             self.batches.give_back(connection);
             return Ok(None);
         }
-        let free = Work::Free(Free { batches: self.batches.clone(), connection });
+        let free = Work::Free(Free { batches: self.batches.clone(), connection, reckoned });
         Ok(Some((Book::new(opened), BatchTx::new(free, &self.recent, Some(assumed)))))
     }
 
@@ -106,21 +116,21 @@ impl PostgresStore {
 impl Work {
     /// The transaction, which is begun where there is none yet.
     async fn begun(&mut self) -> Result<&mut Transaction<'static, Postgres>, StoreError> {
-        if let Self::Free(Free { batches, .. }) = self {
+        if let Self::Free(Free { batches, reckoned, .. }) = self {
             // Given back first: a batch has one connection at a time.
-            let batches = batches.clone();
+            let (batches, reckoned) = (batches.clone(), reckoned.take());
             std::mem::replace(self, Self::Nothing).give_back();
-            *self = Self::Begun(batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?);
+            *self = Self::Begun(batches.begin().traced(sql("BEGIN")).await.map_err(unavailable)?, reckoned);
         }
         match self {
-            Self::Begun(transaction) => Ok(transaction),
+            Self::Begun(transaction, _) => Ok(transaction),
             Self::Free(_) | Self::Nothing => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
         }
     }
 
     /// Keeps the connection of what was free for the next batch. Only after success: after a failure something may be under way on it.
     fn give_back(self) {
-        if let Self::Free(Free { batches, connection }) = self {
+        if let Self::Free(Free { batches, connection, .. }) = self {
             batches.give_back(connection);
         }
     }
@@ -144,12 +154,16 @@ impl Connected for Work {
     }
 
     async fn write(&mut self, journal: &Journal, slot: i16, heads: Heads) -> Result<(), StoreError> {
-        let writes = write::journal(journal, slot, heads)?;
-        match self {
-            Self::Free(Free { connection, .. }) => writes.execute(&mut **connection, sql(WRITE)).await,
-            Self::Begun(transaction) => writes.execute(&mut **transaction, sql(WRITE)).await,
-            Self::Nothing => Err(StoreError::Fault(sqlx::Error::BeginFailed)),
-        }
+        let mut writes = write::journal(journal, slot, heads)?;
+        let (connection, reckoned) = match self {
+            Self::Free(Free { connection, reckoned, .. }) => (&mut **connection, reckoned.take()),
+            Self::Begun(transaction, reckoned) => (&mut **transaction, reckoned.take()),
+            Self::Nothing => return Err(StoreError::Fault(sqlx::Error::BeginFailed)),
+        };
+        let Some(reckoned) = reckoned else { return writes.execute(connection, sql(WRITE)).await };
+        let begun = reckoned.expect(&mut writes);
+        let name = if journal.is_empty() { "SELECT" } else { WRITE };
+        reckoned.compared(begun, writes.fetch(connection, sql(name)).await)
     }
 
     async fn commit(self) -> Result<(), StoreError> {
@@ -158,7 +172,7 @@ impl Connected for Work {
                 free.give_back();
                 Ok(())
             }
-            Self::Begun(transaction) => transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost),
+            Self::Begun(transaction, _) => transaction.commit().traced(sql("COMMIT")).await.map_err(StoreError::Lost),
         }
     }
 
@@ -168,7 +182,7 @@ impl Connected for Work {
                 free.give_back();
                 Ok(())
             }
-            Self::Begun(transaction) => Ok(transaction.rollback().traced(sql("ROLLBACK")).await?),
+            Self::Begun(transaction, _) => Ok(transaction.rollback().traced(sql("ROLLBACK")).await?),
         }
     }
 }

@@ -137,10 +137,7 @@ pub async fn unknown(
     } else {
         (opened.now, opened.records) = clock_and_records(connection, mutations).await?;
     }
-    if !keys.guards.is_empty() {
-        claims(connection, keys, opened).await?;
-    }
-    Ok(())
+    claims(connection, keys, opened).await
 }
 
 /// Reads the database's clock.
@@ -184,7 +181,11 @@ pub async fn clock_and_records(
     Ok((now, records))
 }
 
-async fn claims(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
+/// Reads those of the claims that were made.
+pub async fn claims(connection: &mut PgConnection, keys: &BatchKeys, opened: &mut Opened) -> Result<(), StoreError> {
+    if keys.guards.is_empty() {
+        return Ok(());
+    }
     let guards: Vec<_> = keys.guards.iter().collect();
     let claims: Vec<ClaimDbRow> = sqlx::query_as(
         "SELECT claims.player_id, claims.claim_type, claims.claim_key, claims.caller, claims.idempotency_key,

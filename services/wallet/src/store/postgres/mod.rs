@@ -1,11 +1,12 @@
 //! The ledger in PostgreSQL, shared by every copy of the wallet.
 //!
-//! A batch of which all is remembered (`recent`) takes two round trips, whatever its size: read clock and keys; write everything, by one statement that is
-//! a transaction by itself, in which the balances' writing is the lock. Any other takes BEGIN; lock players and their balances; read heads and balances;
-//! read clock and keys; write; COMMIT. Holds and claims add a read, to the batches that have some. Locks are taken in ascending order of players, then of
+//! A batch of which all is remembered (`recent`, `clock`) takes one round trip, whatever its size: write everything, by one statement that is a transaction
+//! by itself, in which the balances' writing is the lock. Where clock or keys are to be read that comes before it. Any other takes BEGIN; lock players and
+//! their balances; read heads and balances; read clock and keys; write; COMMIT. Holds and claims add a read, to the batches that have some. Locks are taken in ascending order of players, then of
 //! balances; keys and entries are inserted in ascending order.
 
 mod batch;
+mod clock;
 mod load;
 mod paid;
 mod told;
@@ -18,9 +19,10 @@ use auric_catalog::CatalogHash;
 use auric_db::{Batches, Database, DbTime, Statement, StoreError, Traced as _};
 use auric_events::Outbox;
 use auric_ids::{AssetId, CallerId, HoldId, PlayerId, RetailTokenId};
-use auric_time::{SystemClock, Timestamp};
+use auric_time::{Clock, SystemClock, Timestamp};
 use sqlx::postgres::PgPool;
 
+use self::clock::ReckonedClock;
 use super::recent::Recent;
 use super::rows::{BalanceRow, EntryRow, FlowRow, HoldDbRow, RecordRow, bigint, id};
 use super::{
@@ -38,15 +40,16 @@ pub struct PostgresStore {
     pool: PgPool,
     batches: Batches,
     recent: Arc<Recent>,
+    clock: Arc<ReckonedClock>,
 }
 
 impl PostgresStore {
-    /// The store on a connected, migrated database.
+    /// The store on a connected, migrated database, whose own clock decides; the `machine`'s only counts what passes between two looks at it.
     #[must_use]
-    pub fn new(pool: PgPool) -> Self {
+    pub fn new(pool: PgPool, machine: Arc<dyn Clock>) -> Self {
         let batches = Batches::beside(&pool);
         batches.observe("wallet.batches".to_owned());
-        Self { pool, batches, recent: Arc::default() }
+        Self { pool, batches, recent: Arc::default(), clock: Arc::new(ReckonedClock::new(machine)) }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One file a subject; each law is a sentence, and runs on every store.
 
 mod claims;
+mod clock;
 mod concurrency;
 mod connections;
 mod credits;
