@@ -148,6 +148,7 @@ impl Writes {
         let expectations = if self.expectations.is_empty() { "1".to_owned() } else { self.expectations.join(", ") };
         let with = if self.parts.is_empty() { "" } else { "WITH " };
         let text = format!("{with}{} SELECT {expectations}", self.parts.join(",\n"));
+        // Waits for the last response, not for the row alone: by itself the statement is durable only then.
         Ok(sqlx::query_with(AssertSqlSafe(text), self.arguments).fetch_optional(executor).traced(statement).await?)
     }
 

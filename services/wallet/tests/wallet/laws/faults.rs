@@ -175,15 +175,59 @@ async fn a_backend_that_is_ended_between_open_and_commit_leaves_nothing() {
     assert_eq!(wallet.mutation(&key("ended")).await.unwrap(), None);
     assert_eq!(available(&wallet, "p", "lumees").await, 100);
     // And through the lane: the copy whose connections are all gone answers all the same.
-    ledger.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-        .await
-        .unwrap();
+    end_all_connections(&ledger).await;
     outcome(&wallet, post("after", vec![debit("p", "lumees", 100)])).await.unwrap();
     // A reader is told that it got a connection that is gone, once for each, and asks again.
     while let Err(error) = wallet.mutation(&key("after")).await {
         assert!(matches!(error, StoreError::Lost(_)), "{error:?}");
     }
     assert_books_agree(&wallet).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_finds_its_connection_gone_when_it_writes_is_done_once() {
+    let ledger = Ledger::postgres().await;
+    let wallet = ledger.copy().await;
+    let pay = async |key: String| outcome(&wallet, post(&key, vec![credit("p", "lumees", 1)])).await.unwrap();
+    for round in 0..5 {
+        // The second reads no more than the clock, and the last nothing at all before it writes.
+        pay(format!("first-{round}")).await;
+        pay(format!("second-{round}")).await;
+        end_all_connections(&ledger).await;
+        pay(format!("last-{round}")).await;
+    }
+    // A reader meets connections that are gone as well, and says so: another copy has none.
+    let other = ledger.copy().await;
+    assert_eq!(audit(&other, "p").await.len(), 15);
+    assert_books_agree(&other).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_fails_only_when_it_is_made_durable_is_no_success() {
+    let ledger = Ledger::postgres().await;
+    let wallet = ledger.copy().await;
+    let pay = async |key: &str| wallet.mutate(post(key, vec![credit("p", "lumees", 1)]), None).await;
+    for key in ["locked", "remembered"] {
+        pay(key).await.unwrap();
+    }
+    let refuse_late = "CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN RAISE EXCEPTION 'refused at the commit'; END $$;
+         CREATE CONSTRAINT TRIGGER entries_are_refused_late AFTER INSERT ON entries DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION refuse_late()";
+    ledger.sql(refuse_late).await.unwrap();
+    assert_eq!(pay("late").await, Err(Refused::Fault));
+    assert_eq!(wallet.mutation(&key("late")).await.unwrap(), None);
+    ledger.sql("DROP TRIGGER entries_are_refused_late ON entries").await.unwrap();
+    assert!(matches!(pay("late").await, Ok(Verdict::Answered { outcome: Ok(_), replayed: false })));
+    assert_eq!(audit(&wallet, "p").await.len(), 3);
+    assert_books_agree(&wallet).await;
+}
+
+/// Ends all connections but the one by which it does.
+async fn end_all_connections(ledger: &Ledger) {
+    ledger.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        .await
+        .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
